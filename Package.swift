@@ -1,0 +1,107 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The settings of every target of ours. Tests drop strict memory safety: a test may load bytes plainly.
+let testSettings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+let strict: [SwiftSetting] = testSettings + [.strictMemorySafety()]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+// L0: leaves, and the shims of C libraries.
+let leaves: [Target] = [
+    .target(name: "CHash"),
+    .target(name: "CLinux"),
+    .systemLibrary(name: "CSnappy"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict),
+    .target(name: "Snappy", dependencies: ["CSnappy"], swiftSettings: strict),
+    .target(name: "Digest", dependencies: ["CCrypto"], swiftSettings: strict),
+]
+
+// L1: ground.
+let ground: [Target] = [
+    .target(name: "Samples", dependencies: ["Bytes", "Snappy"], swiftSettings: strict),
+    .target(name: "DiskIO", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "Metrics", swiftSettings: strict),
+    .target(name: "HTTPServer", dependencies: [nioCore, nioPosix, nioHTTP1], swiftSettings: strict),
+]
+
+// L2: formats. They never import each other.
+let formats: [Target] = [
+    .target(name: "RemoteWrite", dependencies: ["Bytes", "Snappy", "Samples"], swiftSettings: strict),
+    .target(name: "WAL", dependencies: ["Bytes", "DiskIO"], swiftSettings: strict),
+    .target(name: "Parquet", dependencies: ["Bytes", "Snappy", "Digest"], swiftSettings: strict),
+    .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
+]
+
+// L3: services. They never import each other.
+let services: [Target] = [
+    .target(
+        name: "Ingest",
+        dependencies: ["Bytes", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", nioCore, logging],
+        swiftSettings: strict),
+    .target(
+        name: "Compactor",
+        dependencies: ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet", logging],
+        swiftSettings: strict),
+    .target(
+        name: "Ship",
+        dependencies: ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet", logging],
+        swiftSettings: strict),
+]
+
+// L4: the program.
+let program: [Target] = [
+    .executableTarget(
+        name: "czctl",
+        dependencies: [
+            "Bytes", "Snappy", "Digest", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", "Parquet",
+            "Configuration", "Ingest", "Compactor", "Ship", "CLinux", nioCore, nioPosix, nioHTTP1, logging,
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: strict)
+]
+
+let tests: [Target] = [
+    .testTarget(name: "BytesTests", dependencies: ["Bytes", "Digest", "Snappy"], swiftSettings: testSettings),
+    .testTarget(name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
+    .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),
+    .testTarget(
+        name: "RemoteWriteTests", dependencies: ["RemoteWrite", "Samples", "Snappy", "Bytes"], swiftSettings: testSettings),
+    .testTarget(name: "WALTests", dependencies: ["WAL", "DiskIO", "Bytes"], swiftSettings: testSettings),
+    .testTarget(
+        name: "CompactorTests", dependencies: ["Compactor", "WAL", "DiskIO", "Samples", "Parquet", "Digest", "Metrics"],
+        swiftSettings: testSettings),
+    .testTarget(
+        name: "ShipTests", dependencies: ["Ship", "DiskIO", "Digest", "Parquet", "Metrics", "CSQLite"],
+        swiftSettings: testSettings),
+    .testTarget(
+        name: "IngestTests", dependencies: ["Ingest", "HTTPServer", "RemoteWrite", "Samples", "WAL", "DiskIO", "Metrics"],
+        swiftSettings: testSettings),
+    .testTarget(name: "RepositoryTests", swiftSettings: testSettings),
+]
+
+let package = Package(
+    name: "cirrus",
+    products: [.executable(name: "czctl", targets: ["czctl"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    ],
+    targets: leaves + ground + formats + services + program + tests,
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,12 @@
+// Linux calls that Swift's Glibc module does not show.
+#ifndef CIRRUS_CLINUX_H
+#define CIRRUS_CLINUX_H
+#include <stdint.h>
+
+/// fallocate(FALLOC_FL_KEEP_SIZE) of `length` bytes from the start; 0, or -1 with errno.
+int clinux_reserve(int descriptor, int64_t length);
+/// renameat2(RENAME_NOREPLACE); 0, or -1 with errno.
+int clinux_rename_exclusively(const char *from, const char *to);
+/// Few arenas and early trimming, so that freed memory goes back to the system (design.md §5).
+void clinux_tune_malloc(void);
+#endif

@@ -1,0 +1,76 @@
+internal import CCrypto
+
+/// A message digest of libcrypto: the hashes that leave the machine (names of files, checks of S3, signatures).
+public enum DigestAlgorithm: Sendable {
+    case sha256
+    case md5
+
+    fileprivate var evp: OpaquePointer {
+        switch self {
+        case .sha256: unsafe EVP_sha256()
+        case .md5: unsafe EVP_md5()
+        }
+    }
+
+    /// Bytes of the digest.
+    public var byteCount: Int { self == .sha256 ? 32 : 16 }
+}
+
+/// A running digest.
+@safe public struct Digest: ~Copyable {
+    // SAFETY: owned by this value alone: made in init, freed once in deinit.
+    private let context: OpaquePointer
+    private let algorithm: DigestAlgorithm
+
+    public init(_ algorithm: DigestAlgorithm) {
+        self.algorithm = algorithm
+        guard let context = unsafe EVP_MD_CTX_new() else { preconditionFailure("out of memory") }
+        unsafe self.context = context
+        let started = unsafe EVP_DigestInit_ex(context, algorithm.evp, nil)
+        precondition(started == 1, "libcrypto has SHA-256 and MD5")
+    }
+
+    public mutating func update(_ bytes: RawSpan) {
+        let done = unsafe bytes.withUnsafeBytes { unsafe EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+        precondition(done == 1)
+    }
+
+    /// The digest of all updates.
+    public consuming func finish() -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: algorithm.byteCount)
+        // SAFETY: the array has the algorithm's length.
+        let done = unsafe digest.withUnsafeMutableBufferPointer {
+            unsafe EVP_DigestFinal_ex(context, $0.baseAddress, nil)
+        }
+        precondition(done == 1)
+        return digest
+    }
+
+    deinit { unsafe EVP_MD_CTX_free(context) }
+
+    public static func of(_ bytes: [UInt8], _ algorithm: DigestAlgorithm) -> [UInt8] {
+        var digest = Digest(algorithm)
+        // SAFETY: UInt8 has no padding.
+        digest.update(unsafe bytes.span.bytes)
+        return digest.finish()
+    }
+
+    /// HMAC-SHA256 of `message` (RFC 2104).
+    public static func hmacSHA256(key: [UInt8], message: [UInt8]) -> [UInt8] {
+        var block = key.count > 64 ? of(key, .sha256) : key
+        block += [UInt8](repeating: 0, count: 64 - block.count)
+        let inner = of(block.map { $0 ^ 0x36 } + message, .sha256)
+        return of(block.map { $0 ^ 0x5C } + inner, .sha256)
+    }
+}
+
+/// Lower-case hex of `bytes`.
+public func hex(_ bytes: some Sequence<UInt8>) -> String {
+    let digits: [UInt8] = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    for byte in bytes {
+        text.append(digits[Int(byte >> 4)])
+        text.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: text, as: UTF8.self)
+}

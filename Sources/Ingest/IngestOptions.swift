@@ -1,0 +1,44 @@
+package import RemoteWrite
+
+/// Settings of the intake, checked once at start.
+package struct IngestOptions: Sendable {
+    /// Compressed body, bytes.
+    package var bodyByteLimit: Int
+    /// Inflated body, bytes: checked against what the body declares before anything is allocated.
+    package var decodedByteLimit: Int
+    /// Bodies read or waiting for the disk, bytes; beyond it 503.
+    package var inFlightByteLimit: Int
+    package var decode: DecodeLimits
+    /// A segment with this many series is ended.
+    package var seriesPerSegment: Int
+    /// A segment with this many payload bytes is ended.
+    package var segmentByteLimit: Int
+    package var segmentAge: Duration
+    /// A segment with this many rows is ended.
+    package var rowsPerSegment: Int
+    package var dedupWindow: Duration
+    /// Fingerprints kept at most: 5 hours at 50 requests a second.
+    package var dedupEntryLimit: Int
+    /// Whether histograms, exemplars and metadata go to the log.
+    package var keepsOthers: Bool
+    package var classify: RequestDecoder.Classifier
+
+    package init(
+        bodyByteLimit: Int, decodedByteLimit: Int, inFlightByteLimit: Int, decode: DecodeLimits, seriesPerSegment: Int,
+        segmentByteLimit: Int, segmentAge: Duration, rowsPerSegment: Int, dedupWindow: Duration, dedupEntryLimit: Int,
+        keepsOthers: Bool, classify: @escaping RequestDecoder.Classifier
+    ) {
+        self.bodyByteLimit = bodyByteLimit
+        self.decodedByteLimit = decodedByteLimit
+        self.inFlightByteLimit = inFlightByteLimit
+        self.decode = decode
+        self.seriesPerSegment = seriesPerSegment
+        self.segmentByteLimit = segmentByteLimit
+        self.segmentAge = segmentAge
+        self.rowsPerSegment = rowsPerSegment
+        self.dedupWindow = dedupWindow
+        self.dedupEntryLimit = dedupEntryLimit
+        self.keepsOthers = keepsOthers
+        self.classify = classify
+    }
+}

@@ -1,0 +1,126 @@
+package import Bytes
+package import DiskIO
+internal import HTTPServer
+internal import Metrics
+package import NIOCore
+package import Samples
+internal import Synchronization
+package import WAL
+
+/// The intake and its log, from recovery to the last seal.
+///
+/// The server may listen before `start`: writes are answered 503 until the log was read.
+package final class IngestService: Sendable {
+    /// What the intake does now, in the words of `/readyz`.
+    package enum Readiness: Equatable, Sendable {
+        case ready
+        case notReady(String)
+    }
+
+    private struct State {
+        var readiness = Readiness.notReady("recovering the log")
+        var inFlightBytes = 0
+        var intake: NIOLoopBound<Intake>?
+        var tick: RepeatedTask?
+    }
+
+    private let state = Mutex(State())
+    private let eventLoop: any EventLoop
+    private let options: IngestOptions
+    private let clocks: Clocks
+    package let metrics: IngestMetrics
+
+    /// - Parameter eventLoop: the one loop that decodes; the server's connections live on it too.
+    package init(eventLoop: any EventLoop, options: IngestOptions, metrics: IngestMetrics, clocks: Clocks) {
+        self.eventLoop = eventLoop
+        self.options = options
+        self.metrics = metrics
+        self.clocks = clocks
+    }
+
+    /// Opens the log behind what recovery found and begins to accept.
+    /// - Parameter known: requests of the last `dedup.window`, oldest first.
+    package func start(
+        _ recovered: RecoveredLog, environment: LogEnvironment, known: [(Hash128, BatchAnswer)],
+        onRotate: @escaping @Sendable () -> Void
+    ) async throws -> LogWriter {
+        let log = makeLog()
+        let seed = recovered.volume.id.high ^ recovered.volume.id.low
+        try await eventLoop.submit { [self] in
+            let intake = Intake(
+                eventLoop: eventLoop, options: options, metrics: metrics, clocks: clocks, log: log, seed: seed)
+            for (fingerprint, answer) in known { intake.remember(fingerprint, answer) }
+            intake.onRotate = onRotate
+            let bound = NIOLoopBound(intake, eventLoop: eventLoop)
+            let tick = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+                bound.value.tick()
+            }
+            state.withLock {
+                $0.intake = bound
+                $0.tick = tick
+                $0.readiness = .ready
+            }
+        }.get()
+        log.start(recovered, environment: environment)
+        return log
+    }
+
+    private func makeLog() -> LogWriter {
+        LogWriter(
+            clocks: clocks,
+            report: { [self] outcomes in
+                eventLoop.execute { [self] in state.withLock { $0.intake }?.value.completed(outcomes) }
+            },
+            observe: { [metrics] facts in
+                metrics.syncSeconds.observe(facts.duration)
+                metrics.groupRecords.observe(Double(facts.records))
+                metrics.logBytes.add(facts.payloadBytes)
+            })
+    }
+
+    package var readiness: Readiness { state.withLock { $0.readiness } }
+
+    /// Refuses writes with a 503 that says `reason`, or accepts them again.
+    package func set(_ readiness: Readiness) { state.withLock { $0.readiness = readiness } }
+
+    /// Ends the active segment, so that everything received so far can be compacted.
+    package func rotate() {
+        eventLoop.execute { [self] in state.withLock { $0.intake }?.value.rotate() }
+    }
+
+    /// Stops the clockwork. The server is drained before, the log stopped after.
+    package func stop() { state.withLock { $0.tick }?.cancel() }
+
+    package var lastReceived: Duration? {
+        get async {
+            // A loop that is gone has received nothing lately.
+            try? await eventLoop.submit { [self] in state.withLock { $0.intake }?.value.lastReceived }.get()
+        }
+    }
+
+    // MARK: Requests
+
+    /// The reason to refuse a write before its body is read; nil takes `bytes` from the budget.
+    func admit(_ bytes: Int) -> (reason: String, metric: String)? {
+        state.withLock { state in
+            if case .notReady(let reason) = state.readiness { return (reason, "not_ready") }
+            guard state.inFlightBytes + bytes <= options.inFlightByteLimit else {
+                return ("\(state.inFlightBytes) bytes wait, limits.in_flight_bytes is \(options.inFlightByteLimit)", "in_flight")
+            }
+            state.inFlightBytes += bytes
+            return nil
+        }
+    }
+
+    func release(_ bytes: Int) { state.withLock { $0.inFlightBytes -= bytes } }
+
+    /// On the event loop.
+    func write(_ body: ByteBuffer, source: WriteProtocol) -> EventLoopFuture<HTTPResponse> {
+        guard let intake = state.withLock({ $0.intake }) else {
+            return eventLoop.makeSucceededFuture(WriteAnswer.unavailable("recovering the log"))
+        }
+        return intake.value.write(body, source: source)
+    }
+
+    package var bodyByteLimit: Int { options.bodyByteLimit }
+}

@@ -1,0 +1,254 @@
+internal import Bytes
+internal import DiskIO
+internal import HTTPServer
+internal import Metrics
+internal import NIOCore
+internal import NIOHTTP1
+internal import RemoteWrite
+internal import Samples
+internal import Snappy
+internal import WAL
+
+/// The one owner of decoding and of the active segment's series: bound to one event loop, so it needs no lock.
+///
+/// A request is inflated, decoded and encoded here in one turn, handed to the log's thread, and answered when its group
+/// is on disk (I1). Its compressed body is kept until then: when a segment is poisoned, the requests in flight are
+/// encoded again for the next (I10).
+final class Intake {
+    /// Attempts to get one request to disk before it is refused with a 503.
+    private static let attemptLimit = 3
+
+    private struct Pending {
+        let body: ByteBuffer
+        let source: WriteProtocol
+        let fingerprint: Hash128
+        let answer: BatchAnswer
+        let epoch: UInt64
+        let attempt: Int
+        let rows: Int
+        var waiters: [EventLoopPromise<HTTPResponse>]
+    }
+
+    private let eventLoop: any EventLoop
+    private let options: IngestOptions
+    private let metrics: IngestMetrics
+    private let clocks: Clocks
+    private let log: LogWriter
+    private let seed: UInt64
+
+    private var encoder = BatchEncoder()
+    private var decoder: RequestDecoder
+    private var inflated: [UInt8] = []
+    private var retransmits: RetransmitIndex
+    private var inFlight: [Hash128: UInt64] = [:]
+    private var pending: [UInt64: Pending] = [:]
+    private var nextToken: UInt64 = 1
+
+    private var epoch: UInt64 = 1
+    private var epochBytes = 0
+    private var epochRows = 0
+    private var epochStarted: Duration
+
+    /// Called once a segment was given up for the next: its data can be compacted.
+    var onRotate: @Sendable () -> Void = {}
+    private(set) var lastReceived: Duration?
+
+    init(
+        eventLoop: any EventLoop, options: IngestOptions, metrics: IngestMetrics, clocks: Clocks, log: LogWriter,
+        seed: UInt64
+    ) {
+        self.eventLoop = eventLoop
+        self.options = options
+        self.metrics = metrics
+        self.clocks = clocks
+        self.log = log
+        self.seed = seed
+        decoder = RequestDecoder(
+            limits: options.decode, seed: seed, keepsOthers: options.keepsOthers, classify: options.classify)
+        retransmits = RetransmitIndex(window: options.dedupWindow, entryLimit: options.dedupEntryLimit)
+        epochStarted = clocks.uptime()
+    }
+
+    /// Requests that wait for the disk.
+    var pendingCount: Int { pending.count }
+
+    /// A batch found in the log or in a manifest at start: a retransmit of it gets this answer.
+    func remember(_ fingerprint: Hash128, _ answer: BatchAnswer) {
+        retransmits.insert(fingerprint, answer, now: clocks.uptime())
+    }
+
+    // MARK: One request
+
+    func write(_ body: ByteBuffer, source: WriteProtocol) -> EventLoopFuture<HTTPResponse> {
+        eventLoop.assertInEventLoop()
+        lastReceived = clocks.uptime()
+        let promise = eventLoop.makePromise(of: HTTPResponse.self)
+        if let refusal = inflate(body) {
+            promise.succeed(refusal)
+            return promise.futureResult
+        }
+        // SAFETY: UInt8 has no padding.
+        let fingerprint = Hash128(of: unsafe inflated.span.bytes, seed: seed &+ UInt64(source.rawValue))
+        if let answer = retransmits.find(fingerprint) {
+            countRetransmit(answer)
+            promise.succeed(WriteAnswer.response(answer))
+        } else if let token = inFlight[fingerprint] {
+            countRetransmit(pending[token]!.answer)
+            pending[token]!.waiters.append(promise)
+        } else {
+            store(body, source: source, fingerprint: fingerprint, attempt: 1, waiters: [promise])
+        }
+        return promise.futureResult
+    }
+
+    private func countRetransmit(_ answer: BatchAnswer) {
+        metrics.duplicateRequests.add()
+        metrics.received.add(answer.written.samples + answer.rejectedSamples)
+        metrics.retransmitted.add(answer.written.samples + answer.rejectedSamples)
+    }
+
+    /// Inflates `body` into `inflated`; the answer when that cannot be.
+    private func inflate(_ body: ByteBuffer) -> HTTPResponse? {
+        do throws(SnappyError) {
+            var failure: SnappyError?
+            unsafe body.withUnsafeReadableBytes { raw in
+                // SAFETY: the bytes are the buffer's own, borrowed for this closure.
+                let span = unsafe RawSpan(_unsafeBytes: raw)
+                do throws(SnappyError) {
+                    try Snappy.decompress(span, limit: options.decodedByteLimit, into: &inflated)
+                } catch {
+                    failure = error
+                }
+            }
+            if let failure { throw failure }
+            return nil
+        } catch {
+            return refusal(error)
+        }
+    }
+
+    private func refusal(_ error: SnappyError) -> HTTPResponse {
+        switch error {
+        case .malformed:
+            metrics.requestsRefused["snappy"]?.add()
+            return .text(.badRequest, "cannot inflate request body: not a snappy block; compress it in snappy's raw format")
+        case .tooLarge(let declared, let limit):
+            metrics.requestsRefused["decoded_limit"]?.add()
+            return .text(
+                .badRequest,
+                "cannot inflate request body: it declares \(declared) bytes, limits.decoded_body_bytes is \(limit); "
+                    + "send fewer samples a request")
+        }
+    }
+
+    /// Decodes what `inflated` holds and gives it to the log.
+    private func store(
+        _ body: ByteBuffer, source: WriteProtocol, fingerprint: Hash128, attempt: Int,
+        waiters: [EventLoopPromise<HTTPResponse>]
+    ) {
+        encoder.startBatch()
+        let result: DecodeResult
+        do throws(DecodeError) {
+            // SAFETY: UInt8 has no padding.
+            result = try decoder.decode(unsafe inflated.span.bytes, source: source, into: &encoder)
+        } catch {
+            encoder.startBatch()
+            metrics.requestsRefused["protobuf"]?.add()
+            for waiter in waiters { waiter.succeed(.text(.badRequest, "\(error)")) }
+            return
+        }
+        let answer = BatchAnswer(
+            status: result.text.isEmpty ? 204 : 400, written: result.written, rejectedSamples: result.rejectedCount,
+            filteredSamples: result.filteredSamples, text: result.text)
+        if attempt == 1 { count(result) }
+        guard !encoder.isEmpty || result.filteredSamples > 0 else {
+            for waiter in waiters { waiter.succeed(WriteAnswer.response(answer)) }
+            return
+        }
+        let header = BatchHeader(
+            fingerprint: fingerprint, receivedAt: clocks.wallMilliseconds(), source: source, answer: answer)
+        let batch = encoder.encode(header)
+        let token = nextToken
+        nextToken += 1
+        inFlight[fingerprint] = token
+        pending[token] = Pending(
+            body: body, source: source, fingerprint: fingerprint, answer: answer, epoch: epoch, attempt: attempt,
+            rows: batch.rows, waiters: waiters)
+        let record = PendingRecord(payload: batch.payload, isCompressed: batch.isCompressed, rows: batch.rows)
+        log.submit(Submission(token: token, epoch: epoch, record: record))
+        epochBytes += batch.payload.count
+        epochRows += batch.rows
+        if epochBytes >= options.segmentByteLimit || epochRows >= options.rowsPerSegment
+            || encoder.seriesCount >= options.seriesPerSegment
+        {
+            rotate()
+        }
+    }
+
+    private func count(_ result: DecodeResult) {
+        metrics.received.add(result.written.samples + result.rejectedCount)
+        metrics.oldReceived.add(result.written.samples)
+        metrics.filtered.add(result.filteredSamples)
+        for (reason, count) in result.rejected { metrics.rejected[reason]?.add(count) }
+        if !options.keepsOthers {
+            metrics.othersDropped.add(result.written.histograms + result.written.exemplars + result.written.metadata)
+        }
+    }
+
+    // MARK: Outcomes
+
+    /// What became of a group; called on the event loop.
+    func completed(_ outcomes: [(token: UInt64, outcome: AppendOutcome)]) {
+        eventLoop.assertInEventLoop()
+        for (token, outcome) in outcomes {
+            guard let request = pending.removeValue(forKey: token) else { continue }
+            inFlight[request.fingerprint] = nil
+            switch outcome {
+            case .durable:
+                metrics.stored.add(request.rows)
+                metrics.oldReceivedCost.add(request.rows)
+                retransmits.insert(request.fingerprint, request.answer, now: clocks.uptime())
+                for waiter in request.waiters { waiter.succeed(WriteAnswer.response(request.answer)) }
+            case .poisoned where request.attempt < Self.attemptLimit:
+                if request.epoch == epoch { startEpoch() }
+                // It was inflated once, so it can be again.
+                if let refusal = inflate(request.body) {
+                    for waiter in request.waiters { waiter.succeed(refusal) }
+                } else {
+                    store(
+                        request.body, source: request.source, fingerprint: request.fingerprint,
+                        attempt: request.attempt + 1, waiters: request.waiters)
+                }
+            case .poisoned(let error), .unavailable(let error):
+                if request.epoch == epoch { startEpoch() }
+                metrics.requestsRefused["disk"]?.add()
+                for waiter in request.waiters { waiter.succeed(WriteAnswer.unavailable("\(error)")) }
+            }
+        }
+    }
+
+    // MARK: Segments
+
+    /// Ends the active segment, if it holds anything, so that it can be compacted.
+    func rotate() {
+        guard epochRows > 0 || epochBytes > 0 else { return }
+        startEpoch()
+        log.rotate(to: epoch)
+        onRotate()
+    }
+
+    /// Once a second: ends a segment that is old enough.
+    func tick() {
+        let now = clocks.uptime()
+        if now - epochStarted >= options.segmentAge { rotate() }
+        retransmits.expire(now: now)
+    }
+
+    private func startEpoch() {
+        epoch += 1
+        epochBytes = 0
+        epochRows = 0
+        epochStarted = clocks.uptime()
+        encoder.startSegment()
+    }
+}

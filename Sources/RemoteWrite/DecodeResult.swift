@@ -1,0 +1,30 @@
+package import Samples
+
+/// What became of the parts of a request.
+package struct DecodeResult: Sendable {
+    /// Accepted: stored, or dropped on purpose by a filter.
+    package var written = WrittenCounts()
+    /// Of those, samples no stream wanted.
+    package var filteredSamples = 0
+    /// Values refused (samples and histograms), by `Rejection.metricReason`.
+    package var rejected: [String: Int] = [:]
+    /// One line a refusal, as many as fit `textByteLimit`.
+    package private(set) var text = ""
+
+    /// Largest body of a 400.
+    package static let textByteLimit = 4096
+
+    package var rejectedCount: Int { rejected.values.reduce(0, +) }
+
+    /// Notes that `count` values of `series` were refused.
+    mutating func reject(_ rejection: Rejection, count: Int, series: @autoclosure () -> String) {
+        rejected[rejection.metricReason, default: 0] += max(count, 1)
+        guard text.utf8.count < Self.textByteLimit else { return }
+        let line = "series \(series()): \(rejection.text)\n"
+        if text.utf8.count + line.utf8.count <= Self.textByteLimit {
+            text += line
+        } else if !text.hasSuffix("...\n"), text.utf8.count + 4 <= Self.textByteLimit {
+            text += "...\n"
+        }
+    }
+}

@@ -1,0 +1,173 @@
+internal import Bytes
+internal import Samples
+
+/// Remote write 1.0: `WriteRequest { repeated TimeSeries timeseries = 1; repeated MetricMetadata metadata = 3; }`.
+extension RequestDecoder {
+    mutating func decodeV1(_ body: RawSpan, into encoder: inout BatchEncoder) throws(DecodeError) {
+        var reader = ByteReader(body)
+        var place = 0
+        while !reader.isAtEnd {
+            place = reader.offset
+            do throws(ByteError) {
+                let tag = try reader.varint()
+                switch tag {
+                case 1 << 3 | FieldReader.bytes:
+                    let message = try reader.lengthPrefixed()
+                    try seriesV1(message, at: place, into: &encoder)
+                case 3 << 3 | FieldReader.bytes:
+                    try metadataV1(try reader.lengthPrefixed(), into: &encoder)
+                default: try FieldReader.skip(tag & 7, &reader)
+                }
+            } catch {
+                throw Self.malformed(at: place)
+            }
+            if let tooLarge { throw tooLarge }
+        }
+    }
+
+    /// `TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 3;
+    /// repeated Histogram histograms = 4; }`
+    private mutating func seriesV1(
+        _ message: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        // Labels come first in what every sender makes: then their bytes are one region, hashed where it lies.
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let start = reader.offset
+            guard try reader.varint() == 1 << 3 | FieldReader.bytes else {
+                reader = ByteReader(message)
+                try reader.skip(start)
+                break
+            }
+            _ = try reader.lengthPrefixed()
+        }
+        let labelEnd = reader.offset
+        guard let entry = try entryV1(message.extracting(0..<labelEnd), at: offset, into: &encoder) else {
+            try rejectRestV1(&reader)
+            return
+        }
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 2 << 3 | FieldReader.bytes:
+                add(try SampleMessage(try reader.lengthPrefixed()), startTimestamp: 0, to: entry, into: &encoder)
+            case 3 << 3 | FieldReader.bytes:
+                try exemplarV1(try reader.lengthPrefixed(), of: entry, into: &encoder)
+            case 4 << 3 | FieldReader.bytes:
+                try addHistogram(try reader.lengthPrefixed(), source: .v1, to: entry, into: &encoder)
+            case 1 << 3 | FieldReader.bytes:
+                throw .truncated  // a label after the values: no sender does, and the series could not be named
+            default: try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+    }
+
+    /// The series of a label region; nil when it is refused.
+    private mutating func entryV1(
+        _ region: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+    ) throws(ByteError) -> SeriesTable.Entry? {
+        let key = Hash128(of: region, seed: seed)
+        if let known = encoder.find(key) { return known }
+        labels.start()
+        rejection = nil
+        var reader = ByteReader(region)
+        while !reader.isAtEnd {
+            _ = try reader.varint()
+            try labelV1(try reader.lengthPrefixed())
+        }
+        rejection = rejection ?? labels.finish()
+        guard rejection == nil else { return nil }
+        do throws(DecodeError) {
+            return try define(key, at: offset, into: &encoder)
+        } catch {
+            tooLarge = error
+            return nil
+        }
+    }
+
+    /// `Label { string name = 1; string value = 2; }` into `labels`.
+    private mutating func labelV1(_ message: RawSpan) throws(ByteError) {
+        var reader = ByteReader(message)
+        var name = message.extracting(0..<0)
+        var value = message.extracting(0..<0)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 1 << 3 | FieldReader.bytes: name = try reader.lengthPrefixed()
+            case 2 << 3 | FieldReader.bytes: value = try reader.lengthPrefixed()
+            default: try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+        let refused = labels.add(name: name, value: value)
+        rejection = rejection ?? refused
+    }
+
+    /// Counts the values of a refused series.
+    @_lifetime(reader: copy reader)
+    private mutating func rejectRestV1(_ reader: inout ByteReader) throws(ByteError) {
+        var values = 0
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            if tag == 2 << 3 | FieldReader.bytes || tag == 4 << 3 | FieldReader.bytes { values += 1 }
+            try FieldReader.skip(tag & 7, &reader)
+        }
+        if let rejection { result.reject(rejection, count: values, series: labels.description) }
+    }
+
+    /// `Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }`
+    private mutating func exemplarV1(
+        _ message: RawSpan, of entry: SeriesTable.Entry, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        labels.start()
+        rejection = nil
+        var value: UInt64 = 0
+        var timestamp: Int64 = 0
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 1 << 3 | FieldReader.bytes: try labelV1(try reader.lengthPrefixed())
+            case 2 << 3 | FieldReader.fixed64: value = try reader.u64()
+            case 3 << 3 | FieldReader.varint: timestamp = Int64(bitPattern: try reader.varint())
+            default: try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+        addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder)
+    }
+
+    /// The exemplar whose labels are in `labels`.
+    mutating func addExemplar(
+        value: UInt64, timestamp: Int64, of entry: SeriesTable.Entry, into encoder: inout BatchEncoder
+    ) {
+        if let rejection {
+            result.reject(rejection, count: 0, series: "exemplar " + labels.description)
+            return
+        }
+        result.written.exemplars += 1
+        guard keepsOthers, case .reference(let reference) = entry else { return }
+        labels.finishExemplar()
+        // SAFETY: UInt8 has no padding.
+        encoder.addExemplar(
+            reference, timestamp: timestamp, value: value, labels: unsafe labels.canonical.bytes.span.bytes)
+    }
+
+    /// `MetricMetadata { type = 1; metric_family_name = 2; help = 4; unit = 5; }`
+    private mutating func metadataV1(_ message: RawSpan, into encoder: inout BatchEncoder) throws(ByteError) {
+        var type: UInt64 = 0
+        var family = message.extracting(0..<0)
+        var help = message.extracting(0..<0)
+        var unit = message.extracting(0..<0)
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 1 << 3 | FieldReader.varint: type = try reader.varint()
+            case 2 << 3 | FieldReader.bytes: family = try reader.lengthPrefixed()
+            case 4 << 3 | FieldReader.bytes: help = try reader.lengthPrefixed()
+            case 5 << 3 | FieldReader.bytes: unit = try reader.lengthPrefixed()
+            default: try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+        addMetadata(type: type, family: family, help: help, unit: unit, into: &encoder)
+    }
+}

@@ -1,0 +1,226 @@
+internal import Bytes
+internal import Samples
+
+/// Remote write 2.0: `Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }`.
+extension RequestDecoder {
+    mutating func decodeV2(_ body: RawSpan, into encoder: inout BatchEncoder) throws(DecodeError) {
+        try readSymbols(body)
+        var reader = ByteReader(body)
+        while !reader.isAtEnd {
+            let place = reader.offset
+            do throws(ByteError) {
+                let tag = try reader.varint()
+                if tag == 5 << 3 | FieldReader.bytes {
+                    try seriesV2(try reader.lengthPrefixed(), in: body, at: place, into: &encoder)
+                } else {
+                    try FieldReader.skip(tag & 7, &reader)
+                }
+            } catch {
+                throw Self.malformed(at: place)
+            }
+            if let tooLarge { throw tooLarge }
+        }
+    }
+
+    /// The whole symbol table first: nothing says that it comes before the series.
+    private mutating func readSymbols(_ body: RawSpan) throws(DecodeError) {
+        symbols.removeAll()
+        var hasSeries = false
+        var reader = ByteReader(body)
+        while !reader.isAtEnd {
+            let place = reader.offset
+            do throws(ByteError) {
+                let tag = try reader.varint()
+                if tag == 4 << 3 | FieldReader.bytes {
+                    let symbol = try reader.lengthPrefixed()
+                    symbols.append(symbol, at: reader.offset - symbol.byteCount, seed: seed)
+                } else {
+                    if tag == 5 << 3 | FieldReader.bytes { hasSeries = true }
+                    try FieldReader.skip(tag & 7, &reader)
+                }
+            } catch {
+                throw Self.malformed(at: place)
+            }
+        }
+        guard symbols.firstLength == 0 || (symbols.count == 0 && !hasSeries) else {
+            throw DecodeError(reason: .firstSymbol, offset: 0)
+        }
+    }
+
+    /// `TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3;
+    /// repeated Exemplar exemplars = 4; Metadata metadata = 5; int64 created_timestamp = 6; }`
+    private mutating func seriesV2(
+        _ message: RawSpan, in body: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        var references = message.extracting(0..<0)
+        var sampleCount = 0
+        var histogramCount = 0
+        var startTimestamp: Int64 = 0
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 1 << 3 | FieldReader.bytes: references = try reader.lengthPrefixed()
+            case 6 << 3 | FieldReader.varint: startTimestamp = Int64(bitPattern: try reader.varint())
+            default:
+                if tag == 2 << 3 | FieldReader.bytes { sampleCount += 1 }
+                if tag == 3 << 3 | FieldReader.bytes { histogramCount += 1 }
+                try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+        let values = sampleCount + histogramCount
+        guard let entry = try entryV2(references, in: body, at: offset, into: &encoder) else {
+            if let rejection { result.reject(rejection, count: values, series: labels.description) }
+            return
+        }
+        if values == 0 || (sampleCount > 0 && histogramCount > 0) {
+            let refused = values == 0 ? Rejection.noValues : .mixedSamplesAndHistograms
+            let name = name(of: references, in: body)
+            result.reject(refused, count: values, series: name)
+            return
+        }
+        try valuesV2(message, references, in: body, entry, startTimestamp: startTimestamp, into: &encoder)
+    }
+
+    private mutating func valuesV2(
+        _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ entry: SeriesTable.Entry, startTimestamp: Int64,
+        into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 2 << 3 | FieldReader.bytes:
+                let sample = try SampleMessage(try reader.lengthPrefixed())
+                add(sample, startTimestamp: startTimestamp, to: entry, into: &encoder)
+            case 3 << 3 | FieldReader.bytes:
+                try addHistogram(try reader.lengthPrefixed(), source: .v2, to: entry, into: &encoder)
+            case 4 << 3 | FieldReader.bytes:
+                try exemplarV2(try reader.lengthPrefixed(), in: body, of: entry, into: &encoder)
+            case 5 << 3 | FieldReader.bytes:
+                try metadataV2(try reader.lengthPrefixed(), of: references, in: body, into: &encoder)
+            default: try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+    }
+
+    /// The series that `references` name; nil when it is refused.
+    private mutating func entryV2(
+        _ references: RawSpan, in body: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+    ) throws(ByteError) -> SeriesTable.Entry? {
+        labels.start()
+        rejection = nil
+        scratch.removeAll()
+        var reader = ByteReader(references)
+        var count = 0
+        while !reader.isAtEnd {
+            let reference = try reader.varint()
+            guard reference < UInt64(symbols.count) else {
+                rejection = .symbolOutOfRange(reference: reference, count: symbols.count)
+                return nil
+            }
+            scratch.u64(symbols.hash(Int(reference)))
+            count += 1
+        }
+        guard count % 2 == 0 else {
+            rejection = .oddReferences
+            return nil
+        }
+        // SAFETY: UInt8 has no padding. The seed differs from v1's: a region of v1 is never a list of hashes.
+        let key = Hash128(of: unsafe scratch.bytes.span.bytes, seed: ~seed)
+        if let known = encoder.find(key) { return known }
+        try labelsV2(references, in: body)
+        rejection = rejection ?? labels.finish()
+        guard rejection == nil else { return nil }
+        do throws(DecodeError) {
+            return try define(key, at: offset, into: &encoder)
+        } catch {
+            tooLarge = error
+            return nil
+        }
+    }
+
+    /// The pairs of `references` into `labels`.
+    private mutating func labelsV2(_ references: RawSpan, in body: RawSpan) throws(ByteError) {
+        var reader = ByteReader(references)
+        while !reader.isAtEnd, rejection == nil {
+            let name = try reader.varint()
+            let value = try reader.varint()
+            guard max(name, value) < UInt64(symbols.count) else {
+                rejection = .symbolOutOfRange(reference: max(name, value), count: symbols.count)
+                return
+            }
+            rejection = labels.add(
+                name: symbols.bytes(Int(name), in: body), value: symbols.bytes(Int(value), in: body))
+        }
+    }
+
+    /// For a message only.
+    private mutating func name(of references: RawSpan, in body: RawSpan) -> String {
+        labels.start()
+        rejection = nil
+        do throws(ByteError) { try labelsV2(references, in: body) } catch { return "{}" }
+        return labels.description
+    }
+
+    /// `Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }`
+    private mutating func exemplarV2(
+        _ message: RawSpan, in body: RawSpan, of entry: SeriesTable.Entry, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        labels.start()
+        rejection = nil
+        var value: UInt64 = 0
+        var timestamp: Int64 = 0
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 1 << 3 | FieldReader.bytes: try labelsV2(try reader.lengthPrefixed(), in: body)
+            case 2 << 3 | FieldReader.fixed64: value = try reader.u64()
+            case 3 << 3 | FieldReader.varint: timestamp = Int64(bitPattern: try reader.varint())
+            default: try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+        addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder)
+    }
+
+    /// `Metadata { type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }`; the family is the series' own name.
+    private mutating func metadataV2(
+        _ message: RawSpan, of references: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        var type: UInt64 = 0
+        var help: UInt64 = 0
+        var unit: UInt64 = 0
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 1 << 3 | FieldReader.varint: type = try reader.varint()
+            case 3 << 3 | FieldReader.varint: help = try reader.varint()
+            case 4 << 3 | FieldReader.varint: unit = try reader.varint()
+            default: try FieldReader.skip(tag & 7, &reader)
+            }
+        }
+        guard type != 0 || help != 0 || unit != 0 else { return }
+        guard max(help, unit) < UInt64(symbols.count), let family = try metricName(of: references, in: body) else {
+            result.reject(
+                .symbolOutOfRange(reference: max(help, unit), count: symbols.count), count: 0, series: "metadata")
+            return
+        }
+        addMetadata(
+            type: type, family: symbols.bytes(family, in: body), help: symbols.bytes(Int(help), in: body),
+            unit: symbols.bytes(Int(unit), in: body), into: &encoder)
+    }
+
+    /// Symbol of the value of `__name__`.
+    private func metricName(of references: RawSpan, in body: RawSpan) throws(ByteError) -> Int? {
+        var reader = ByteReader(references)
+        while !reader.isAtEnd {
+            let name = try reader.varint()
+            let value = try reader.varint()
+            guard max(name, value) < UInt64(symbols.count) else { return nil }
+            if [UInt8](symbols.bytes(Int(name), in: body)) == LabelSetBuilder.metricName { return Int(value) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,34 @@
+internal import Bytes
+
+/// The symbols of one v2 request: where each lies in the body, and its hash.
+struct SymbolTable {
+    private var starts: [UInt32] = []
+    private var lengths: [UInt32] = []
+    private var hashes: [UInt64] = []
+
+    var count: Int { starts.count }
+
+    mutating func removeAll() {
+        starts.removeAll(keepingCapacity: true)
+        lengths.removeAll(keepingCapacity: true)
+        hashes.removeAll(keepingCapacity: true)
+    }
+
+    /// - Parameter start: byte offset of `symbol` in the body.
+    mutating func append(_ symbol: RawSpan, at start: Int, seed: UInt64) {
+        starts.append(UInt32(truncatingIfNeeded: start))
+        lengths.append(UInt32(truncatingIfNeeded: symbol.byteCount))
+        hashes.append(xxh3(symbol, seed: seed))
+    }
+
+    func hash(_ index: Int) -> UInt64 { hashes[index] }
+
+    @_lifetime(copy body)
+    func bytes(_ index: Int, in body: RawSpan) -> RawSpan {
+        let start = Int(starts[index])
+        return body.extracting(start..<start + Int(lengths[index]))
+    }
+
+    /// Length of the first symbol; nil without symbols.
+    var firstLength: UInt32? { lengths.first }
+}

@@ -1,0 +1,257 @@
+package import Bytes
+internal import Snappy
+
+/// Builds the record payload of one request at a time, against the series of the active segment.
+///
+/// Layout: docs/formats/record.md. Storage is reused from request to request: no allocation a series or sample.
+package struct BatchEncoder: ~Copyable {
+    private var table = SeriesTable()
+    private var nextReference: UInt32 = 0
+
+    // The batch in work.
+    private var newKeys: [Hash128] = []
+    private var newSeries = ByteWriter()
+    private var newSeriesCount = 0
+    private var firstReference: UInt32 = 0
+    private var references: [UInt32] = []
+    private var timestamps: [Int64] = []
+    private var values: [UInt64] = []
+    private var startTimestamps: [Int64] = []
+    private var hasStartTimestamps = false
+    private var histograms = ByteWriter()
+    private var histogramCount = 0
+    private var exemplars = ByteWriter()
+    private var exemplarCount = 0
+    private var metadata = ByteWriter()
+    private var metadataCount = 0
+    /// Metadata already in the segment; bounded by the segment's own size.
+    private var knownMetadata: Set<Hash128> = []
+    private var newMetadata: [Hash128] = []
+
+    package init() {}
+
+    /// Series defined since the segment began.
+    package var seriesCount: Int { Int(nextReference) }
+    package var sampleCount: Int { references.count }
+    package var isEmpty: Bool {
+        references.isEmpty && histogramCount == 0 && exemplarCount == 0 && metadataCount == 0
+    }
+    /// Whether the batch holds what the `cloudzero` layout has no place for.
+    package var hasOthers: Bool { histogramCount + exemplarCount + metadataCount > 0 }
+
+    /// A new segment: no series is known.
+    package mutating func startSegment() {
+        table = SeriesTable()
+        nextReference = 0
+        knownMetadata = []
+        clearBatch()
+    }
+
+    /// A new batch. Whatever was added since the last `encode` is forgotten, and so are the series it defined.
+    package mutating func startBatch() {
+        for key in newKeys { table.remove(key) }
+        for key in newMetadata { knownMetadata.remove(key) }
+        if newSeriesCount > 0 { nextReference = firstReference }
+        clearBatch()
+    }
+
+    private mutating func clearBatch() {
+        newKeys.removeAll(keepingCapacity: true)
+        newMetadata.removeAll(keepingCapacity: true)
+        newSeries.removeAll()
+        newSeriesCount = 0
+        firstReference = nextReference
+        references.removeAll(keepingCapacity: true)
+        timestamps.removeAll(keepingCapacity: true)
+        values.removeAll(keepingCapacity: true)
+        startTimestamps.removeAll(keepingCapacity: true)
+        hasStartTimestamps = false
+        histograms.removeAll()
+        histogramCount = 0
+        exemplars.removeAll()
+        exemplarCount = 0
+        metadata.removeAll()
+        metadataCount = 0
+    }
+
+    package func find(_ key: Hash128) -> SeriesTable.Entry? { table.find(key) }
+
+    /// Adds a series to the segment.
+    /// - Parameter labels: the canonical label set: count varint, then length-prefixed names and values, sorted by name.
+    package mutating func define(_ key: Hash128, streams: Streams, labels: RawSpan) -> SeriesTable.Entry {
+        newKeys.append(key)
+        guard !streams.isEmpty else {
+            table.insert(key, .filtered)
+            return .filtered
+        }
+        let reference = nextReference
+        nextReference += 1
+        newSeriesCount += 1
+        newSeries.u8(streams.rawValue)
+        newSeries.raw(labels)
+        table.insert(key, .reference(reference))
+        return .reference(reference)
+    }
+
+    /// - Parameters:
+    ///   - value: the bits of the double: stale markers and every NaN stay what they are.
+    ///   - startTimestamp: milliseconds, 0 = unset.
+    package mutating func addSample(_ reference: UInt32, timestamp: Int64, value: UInt64, startTimestamp: Int64) {
+        references.append(reference)
+        timestamps.append(timestamp)
+        values.append(value)
+        startTimestamps.append(startTimestamp)
+        if startTimestamp != 0 { hasStartTimestamps = true }
+    }
+
+    /// - Parameter message: the histogram's own protobuf message, kept whole: lossless for every field it may have.
+    package mutating func addHistogram(
+        _ reference: UInt32, timestamp: Int64, from source: WriteProtocol, message: RawSpan
+    ) {
+        histogramCount += 1
+        histograms.varint(UInt64(reference))
+        histograms.zigzag(timestamp)
+        histograms.u8(source.rawValue)
+        histograms.lengthPrefixed(message)
+    }
+
+    /// - Parameter labels: count varint, then length-prefixed names and values.
+    package mutating func addExemplar(_ reference: UInt32, timestamp: Int64, value: UInt64, labels: RawSpan) {
+        exemplarCount += 1
+        exemplars.varint(UInt64(reference))
+        exemplars.zigzag(timestamp)
+        exemplars.u64(value)
+        exemplars.raw(labels)
+    }
+
+    /// Metadata of a metric family; what the segment already holds is not written again.
+    package mutating func addMetadata(_ key: Hash128, type: UInt32, family: RawSpan, help: RawSpan, unit: RawSpan) {
+        guard knownMetadata.insert(key).inserted else { return }
+        newMetadata.append(key)
+        metadataCount += 1
+        metadata.varint(UInt64(type))
+        metadata.lengthPrefixed(family)
+        metadata.lengthPrefixed(help)
+        metadata.lengthPrefixed(unit)
+    }
+
+    /// Ends the batch: its payload, compressed when that is smaller. The series it defined are now the segment's.
+    package mutating func encode(_ header: BatchHeader) -> EncodedBatch {
+        var out = ByteWriter(reserving: newSeries.count + references.count * 8 + 64)
+        header.write(to: &out)
+        out.varint(UInt64(firstReference))
+        out.varint(UInt64(newSeriesCount))
+        out.raw(newSeries.bytes)
+        writeSamples(to: &out)
+        out.varint(UInt64(histogramCount))
+        out.raw(histograms.bytes)
+        out.varint(UInt64(exemplarCount))
+        out.raw(exemplars.bytes)
+        out.varint(UInt64(metadataCount))
+        out.raw(metadata.bytes)
+        let rows = references.count
+        let others = hasOthers
+        clearBatch()
+        // SAFETY: UInt8 has no padding.
+        let compressed = Snappy.compress(unsafe out.bytes.span.bytes)
+        let isCompressed = compressed.count < out.count
+        return EncodedBatch(
+            payload: isCompressed ? compressed : out.bytes, isCompressed: isCompressed, rows: rows, hasOthers: others)
+    }
+
+    private func writeSamples(to out: inout ByteWriter) {
+        out.varint(UInt64(references.count))
+        var reference: Int64 = -1
+        for next in references {
+            out.zigzag(Int64(next) &- reference &- 1)
+            reference = Int64(next)
+        }
+        var timestamp: Int64 = 0
+        for next in timestamps {
+            out.zigzag(next &- timestamp)
+            timestamp = next
+        }
+        out.u8(hasStartTimestamps ? 1 : 0)
+        if hasStartTimestamps {
+            for index in 0..<startTimestamps.count {
+                out.u8(startTimestamps[index] == 0 ? 0 : 1)
+                if startTimestamps[index] != 0 { out.zigzag(timestamps[index] &- startTimestamps[index]) }
+            }
+        }
+        for bits in values { SampleValue.write(bits, to: &out) }
+    }
+}
+
+/// One encoded batch.
+package struct EncodedBatch: Sendable {
+    package let payload: [UInt8]
+    package let isCompressed: Bool
+    /// Samples in it.
+    package let rows: Int
+    package let hasOthers: Bool
+}
+
+/// What a batch says of its request.
+package struct BatchHeader: Equatable, Sendable {
+    package static let version: UInt8 = 1
+
+    /// Hash of the decompressed body and the protocol: the identity of a retransmit.
+    package var fingerprint: Hash128
+    /// When the request came, milliseconds since 1970.
+    package var receivedAt: Int64
+    package var source: WriteProtocol
+    package var answer: BatchAnswer
+
+    package init(fingerprint: Hash128, receivedAt: Int64, source: WriteProtocol, answer: BatchAnswer) {
+        self.fingerprint = fingerprint
+        self.receivedAt = receivedAt
+        self.source = source
+        self.answer = answer
+    }
+
+    func write(to out: inout ByteWriter) {
+        out.u8(Self.version)
+        out.u64(fingerprint.low)
+        out.u64(fingerprint.high)
+        out.zigzag(receivedAt)
+        out.u8(source.rawValue)
+        out.u16(answer.status)
+        for count in [
+            answer.written.samples, answer.written.histograms, answer.written.exemplars, answer.written.metadata,
+            answer.rejectedSamples, answer.filteredSamples,
+        ] { out.varint(UInt64(count)) }
+        out.lengthPrefixed(answer.text)
+    }
+}
+
+/// A sample's value in a payload: a whole number below 2^53 as a varint, anything else as its 8 bytes.
+enum SampleValue {
+    static let rawTag: UInt64 = 1
+
+    static func write(_ bits: UInt64, to out: inout ByteWriter) {
+        let value = Double(bitPattern: bits)
+        // -0 is whole but must keep its sign; NaN and infinities fail the comparison.
+        if value.magnitude < 9_007_199_254_740_992, value == value.rounded(.towardZero), bits != 1 << 63 {
+            let whole = Int64(value)
+            out.varint(UInt64(bitPattern: (whole &<< 1) ^ (whole &>> 63)) &<< 2)
+        } else {
+            out.varint(rawTag)
+            out.u64(bits)
+        }
+    }
+
+    @_lifetime(reader: copy reader)
+    static func read(from reader: inout ByteReader) throws(ByteError) -> UInt64? {
+        let word = try reader.varint()
+        switch word & 3 {
+        case 0:
+            let zigzag = word >> 2
+            let whole = Int64(bitPattern: zigzag >> 1) ^ -Int64(bitPattern: zigzag & 1)
+            return Double(whole).bitPattern
+        case rawTag where word == rawTag:
+            return try reader.u64()
+        default:
+            return nil
+        }
+    }
+}

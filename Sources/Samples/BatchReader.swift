@@ -1,0 +1,110 @@
+internal import Bytes
+internal import Snappy
+
+/// Why a record payload could not be read. Its checksum was right, so this is a fault of the program that wrote it, or a
+/// format of a later version.
+package struct BatchError: Error, Equatable, Sendable, CustomStringConvertible {
+    package enum Reason: Equatable, Sendable {
+        case compression
+        case truncated
+        case version(UInt8)
+        case field(String)
+    }
+
+    package let reason: Reason
+
+    package var description: String {
+        switch reason {
+        case .compression: "cannot read batch: bad snappy block"
+        case .truncated: "cannot read batch: it ends early"
+        case .version(let version): "cannot read batch: format version \(version), this program knows 1; upgrade czctl"
+        case .field(let name): "cannot read batch: bad \(name)"
+        }
+    }
+}
+
+/// A decoded batch. Label bytes stay in `bytes`; series and labels are ranges into it.
+package struct Batch: Sendable {
+    /// A byte range of `Batch.bytes`.
+    package struct Slice: Equatable, Sendable {
+        package let start: UInt32
+        package let count: UInt32
+
+        package var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
+    }
+
+    package struct Label: Equatable, Sendable {
+        package let name: Slice
+        package let value: Slice
+    }
+
+    package struct Series: Equatable, Sendable {
+        package let reference: UInt32
+        package let streams: Streams
+        /// Range of `Batch.labels`.
+        package let labels: Range<Int>
+    }
+
+    package struct Histogram: Equatable, Sendable {
+        package let reference: UInt32
+        package let timestamp: Int64
+        package let source: WriteProtocol
+        package let message: Slice
+    }
+
+    package struct Exemplar: Equatable, Sendable {
+        package let reference: UInt32
+        package let timestamp: Int64
+        package let value: UInt64
+        package let labels: Range<Int>
+    }
+
+    package struct Metadata: Equatable, Sendable {
+        package let type: UInt32
+        package let family: Slice
+        package let help: Slice
+        package let unit: Slice
+    }
+
+    package internal(set) var bytes: [UInt8] = []
+    package internal(set) var header: BatchHeader
+    package internal(set) var labels: [Label] = []
+    package internal(set) var series: [Series] = []
+    /// Sample columns, equally long. `startTimestamps` is empty when none is set.
+    package internal(set) var references: [UInt32] = []
+    package internal(set) var timestamps: [Int64] = []
+    package internal(set) var values: [UInt64] = []
+    package internal(set) var startTimestamps: [Int64] = []
+    package internal(set) var histograms: [Histogram] = []
+    package internal(set) var exemplars: [Exemplar] = []
+    package internal(set) var metadata: [Metadata] = []
+
+    package func text(_ slice: Slice) -> String { String(decoding: bytes[slice.range], as: UTF8.self) }
+}
+
+extension Batch {
+    /// Longest payload accepted, inflated: far above what the largest request can make.
+    package static let byteLimit = 256 << 20
+
+    /// Decodes a payload as `BatchEncoder` made it.
+    package init(payload: [UInt8], isCompressed: Bool) throws(BatchError) {
+        var bytes = payload
+        if isCompressed {
+            do throws(SnappyError) {
+                var inflated: [UInt8] = []
+                // SAFETY: UInt8 has no padding.
+                try Snappy.decompress(unsafe payload.span.bytes, limit: Self.byteLimit, into: &inflated)
+                bytes = inflated
+            } catch {
+                throw BatchError(reason: .compression)
+            }
+        }
+        do {
+            self = try BatchParser.parse(bytes)
+        } catch let error as BatchError {
+            throw error
+        } catch {
+            throw BatchError(reason: .truncated)  // the only ByteError a checksummed payload can give
+        }
+    }
+}

@@ -1,0 +1,69 @@
+internal import CSnappy
+
+/// Why Snappy bytes could not be inflated.
+public enum SnappyError: Error, Equatable, Sendable {
+    /// The bytes are not one Snappy block.
+    case malformed
+    /// The block declares more bytes than the limit. Nothing was allocated.
+    case tooLarge(declared: Int, limit: Int)
+}
+
+/// Snappy's raw block format by libsnappy: varint length, then elements. No framing.
+public enum Snappy {
+    /// The length the block declares, checked against `limit` before anything is allocated.
+    public static func declaredLength(_ block: RawSpan, limit: Int) throws(SnappyError) -> Int {
+        var length = 0
+        // SAFETY: the callee reads only the span's bytes, during the call.
+        let status = unsafe block.withUnsafeBytes {
+            unsafe snappy_uncompressed_length($0.baseAddress, $0.count, &length)
+        }
+        guard status == SNAPPY_OK else { throw .malformed }
+        guard length >= 0, length <= limit else { throw .tooLarge(declared: length, limit: limit) }
+        return length
+    }
+
+    /// Inflates `block` into `output`, which keeps its storage from call to call.
+    public static func decompress(_ block: RawSpan, limit: Int, into output: inout [UInt8]) throws(SnappyError) {
+        let declared = try declaredLength(block, limit: limit)
+        var status = SNAPPY_OK
+        // SAFETY: the buffer is used only within the closure.
+        output = unsafe Self.reusing(&output, capacity: declared) { buffer in
+            var length = declared
+            // SAFETY: buffer holds at least `declared` bytes; libsnappy writes no more than `length`.
+            status = unsafe block.withUnsafeBytes {
+                unsafe snappy_uncompress($0.baseAddress, $0.count, buffer.baseAddress, &length)
+            }
+            return status == SNAPPY_OK ? length : 0
+        }
+        guard status == SNAPPY_OK, output.count == declared else { throw .malformed }
+    }
+
+    /// The block of `bytes`: libsnappy's encoder, whose window is 64 KiB.
+    public static func compress(_ bytes: RawSpan) -> [UInt8] {
+        let capacity = snappy_max_compressed_length(bytes.byteCount)
+        // SAFETY: capacity is libsnappy's own bound for this input.
+        return unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            var length = capacity
+            let status = unsafe bytes.withUnsafeBytes {
+                unsafe snappy_compress($0.baseAddress, $0.count, buffer.baseAddress, &length)
+            }
+            precondition(status == SNAPPY_OK, "libsnappy compresses any input into its own bound")
+            count = length
+        }
+    }
+
+    /// `array` emptied and refilled by `body`, which gets room for `capacity` bytes and returns how many it wrote.
+    private static func reusing(
+        _ array: inout [UInt8], capacity: Int, _ body: (UnsafeMutableBufferPointer<CChar>) -> Int
+    ) -> [UInt8] {
+        var reused: [UInt8] = []
+        swap(&reused, &array)
+        if reused.count < capacity { reused.append(contentsOf: repeatElement(0, count: capacity - reused.count)) }
+        // SAFETY: reused holds at least `capacity` initialized bytes.
+        let written = unsafe reused.withUnsafeMutableBytes { raw in
+            unsafe body(raw.bindMemory(to: CChar.self))
+        }
+        reused.removeLast(reused.count - written)
+        return reused
+    }
+}

@@ -1,0 +1,218 @@
+extension Snappy {
+    /// Bytes a block of `count` bytes may take at most.
+    public static func wholeWindowBound(_ count: Int) -> Int { 32 + count + count / 6 }
+
+    /// The block of `bytes` in `output`, whose storage is reused: matches reach back over the whole input, where
+    /// libsnappy's encoder forgets after 64 KiB. Any Snappy decoder reads it.
+    ///
+    /// Greedy, one candidate by 8 bytes and one by 4; the one that saves more wins. Input below 2^32 bytes.
+    public static func compressWholeWindow(_ bytes: RawSpan, into output: inout [UInt8]) {
+        precondition(bytes.byteCount <= UInt32.max, "the format's length is 32 bits")
+        output.removeAll(keepingCapacity: true)
+        output.append(addingCapacity: wholeWindowBound(bytes.byteCount)) { room in
+            // SAFETY: the buffers are used only within the closures; room holds the bound of this input.
+            unsafe room.withUnsafeMutableBufferPointer { buffer, written in
+                unsafe bytes.withUnsafeBytes { input in
+                    var encoder = unsafe WholeWindowEncoder(output: buffer)
+                    unsafe encoder.encode(input)
+                    written = encoder.written
+                }
+            }
+        }
+    }
+}
+
+/// One run of the encoder; parquet.md §7 and the format description of google/snappy.
+@safe private struct WholeWindowEncoder {
+    /// Entries of the tables at most: 2^17 positions by 8 bytes, 2^15 by 4 (640 KiB, which stays in the L2 cache).
+    static let eightBits = 17
+    static let fourBits = 15
+    /// Inputs this short cannot win.
+    static let shortestInput = 16
+    /// A copy must save this much: it also costs the tag of the literal after it. So growth is bounded by the tags
+    /// of the literals, far below `wholeWindowBound`.
+    static let smallestGain = 2
+
+    // SAFETY: holds `wholeWindowBound` bytes for the input, by the caller.
+    private let output: UnsafeMutablePointer<UInt8>
+    private(set) var written = 0
+
+    init(output: UnsafeMutableBufferPointer<UInt8>) {
+        guard let base = output.baseAddress else { preconditionFailure("the bound is never 0") }
+        unsafe self.output = unsafe base
+    }
+
+    mutating func encode(_ input: UnsafeRawBufferPointer) {
+        var rest = input.count
+        while rest >= 0x80 {
+            put(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        put(UInt8(rest))
+        guard let base = input.baseAddress, input.count >= Self.shortestInput else {
+            if let base = input.baseAddress { unsafe literal(base, count: input.count) }
+            return
+        }
+        // Small inputs get small tables: clearing 640 KiB would cost more than the work.
+        let bits = Int.bitWidth - (input.count - 1).leadingZeroBitCount
+        let eight = min(Self.eightBits, max(8, bits))
+        let four = min(Self.fourBits, max(8, bits))
+        let entries = (1 << eight) + (1 << four)
+        unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: entries) { tables in
+            unsafe tables.initialize(repeating: 0)
+            guard let first = tables.baseAddress else { preconditionFailure("the tables are not empty") }
+            unsafe search(base, count: input.count, first, eight, first + (1 << eight), four)
+        }
+    }
+
+    /// Tables hold positions; 0 is both "none yet" and position 0, since a candidate is compared anyway.
+    private mutating func search(
+        _ input: UnsafeRawPointer, count: Int,
+        _ byEight: UnsafeMutablePointer<UInt32>, _ eightBits: Int,
+        _ byFour: UnsafeMutablePointer<UInt32>, _ fourBits: Int
+    ) {
+        let last = count - 8
+        let eightShift = UInt64(64 - eightBits)
+        let fourShift = UInt32(32 - fourBits)
+        var position = 0
+        var literalStart = 0
+        var misses = 32
+        while position <= last {
+            // SAFETY: position + 8 <= count, candidates are smaller positions, table indexes have eightBits or
+            // fourBits bits.
+            let value = unsafe input.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let eightSlot = Int((value &* 0x9E37_79B1_85EB_CA87) >> eightShift)
+            let fourSlot = Int((UInt32(truncatingIfNeeded: value) &* 0x9E37_79B1) >> fourShift)
+            let far = unsafe Int(byEight[eightSlot])
+            let near = unsafe Int(byFour[fourSlot])
+            unsafe byEight[eightSlot] = UInt32(truncatingIfNeeded: position)
+            unsafe byFour[fourSlot] = UInt32(truncatingIfNeeded: position)
+            var gain = 0
+            var length = 0
+            var source = 0
+            if far < position, unsafe input.loadUnaligned(fromByteOffset: far, as: UInt64.self) == value {
+                length = unsafe 8 + Self.matchLength(input, far + 8, position + 8, count)
+                gain = length - Self.cost(length, position - far)
+                source = far
+            }
+            if near != far, near < position,
+                unsafe input.loadUnaligned(fromByteOffset: near, as: UInt32.self) == UInt32(truncatingIfNeeded: value)
+            {
+                let nearLength = unsafe 4 + Self.matchLength(input, near + 4, position + 4, count)
+                let nearGain = nearLength - Self.cost(nearLength, position - near)
+                if nearGain > gain { (gain, length, source) = (nearGain, nearLength, near) }
+            }
+            guard gain >= Self.smallestGain else {
+                position += misses >> 5
+                misses += 1
+                continue
+            }
+            misses = 32
+            let end = position + length
+            // Bytes skipped or missed before the match may belong to it.
+            while position > literalStart, source > 0,
+                unsafe input.load(fromByteOffset: position - 1, as: UInt8.self)
+                    == input.load(fromByteOffset: source - 1, as: UInt8.self)
+            {
+                position -= 1
+                source -= 1
+            }
+            unsafe literal(input + literalStart, count: position - literalStart)
+            copy(length: end - position, offset: position - source)
+            position = end
+            literalStart = end
+            // The two positions before the end are met again when the next line differs only a little later.
+            if end - 1 <= last {
+                let tail = unsafe input.loadUnaligned(fromByteOffset: end - 1, as: UInt64.self)
+                unsafe byEight[Int((tail &* 0x9E37_79B1_85EB_CA87) >> eightShift)] = UInt32(truncatingIfNeeded: end - 1)
+                unsafe byFour[Int((UInt32(truncatingIfNeeded: tail) &* 0x9E37_79B1) >> fourShift)] =
+                    UInt32(truncatingIfNeeded: end - 1)
+            }
+        }
+        unsafe literal(input + literalStart, count: count - literalStart)
+    }
+
+    /// Bytes equal from `source` and `position` on, up to the end of the input.
+    @inline(__always)
+    private static func matchLength(_ input: UnsafeRawPointer, _ source: Int, _ position: Int, _ count: Int) -> Int {
+        var length = 0
+        // SAFETY: position + length + 8 <= count in the loop, + 1 after it; source is smaller.
+        while position + length + 8 <= count {
+            let difference =
+                unsafe input.loadUnaligned(fromByteOffset: source + length, as: UInt64.self)
+                ^ input.loadUnaligned(fromByteOffset: position + length, as: UInt64.self)
+            if difference != 0 { return length + difference.trailingZeroBitCount / 8 }
+            length += 8
+        }
+        while position + length < count,
+            unsafe input.load(fromByteOffset: source + length, as: UInt8.self)
+                == input.load(fromByteOffset: position + length, as: UInt8.self)
+        {
+            length += 1
+        }
+        return length
+    }
+
+    /// Bytes of the copy elements for a match.
+    @inline(__always)
+    private static func cost(_ length: Int, _ offset: Int) -> Int {
+        if length < 12 && offset < 2048 { return 2 }
+        return ((length + 63) >> 6) * (offset < 65_536 ? 3 : 5)
+    }
+
+    @inline(__always)
+    private mutating func put(_ byte: UInt8) {
+        // SAFETY: the bound of the input is never passed.
+        unsafe output[written] = byte
+        written += 1
+    }
+
+    @inline(__always)
+    private mutating func literal(_ bytes: UnsafeRawPointer, count: Int) {
+        guard count > 0 else { return }
+        let coded = count - 1
+        if coded < 60 {
+            put(UInt8(truncatingIfNeeded: coded << 2))
+        } else {
+            let byteCount = (Int.bitWidth - coded.leadingZeroBitCount + 7) / 8
+            put(UInt8(truncatingIfNeeded: (59 + byteCount) << 2))
+            for index in 0..<byteCount { put(UInt8(truncatingIfNeeded: coded >> (8 * index))) }
+        }
+        // SAFETY: the bound of the input is never passed.
+        unsafe UnsafeMutableRawPointer(output + written).copyMemory(from: bytes, byteCount: count)
+        written += count
+    }
+
+    @inline(__always)
+    private mutating func copy(length: Int, offset: Int) {
+        var rest = length
+        // A last element of 4 to 11 bytes near by takes 2 bytes, so 68 is cut as 60 + 8 rather than 64 + 4 far.
+        while rest >= 68 {
+            element(length: 64, offset: offset)
+            rest -= 64
+        }
+        if rest > 64 {
+            element(length: 60, offset: offset)
+            rest -= 60
+        }
+        if rest < 12 && rest >= 4 && offset < 2048 {
+            put(UInt8(truncatingIfNeeded: 1 | (rest - 4) << 2 | (offset >> 8) << 5))
+            put(UInt8(truncatingIfNeeded: offset))
+        } else {
+            element(length: rest, offset: offset)
+        }
+    }
+
+    /// A copy of 1 to 64 bytes with 2 or 4 bytes of offset.
+    @inline(__always)
+    private mutating func element(length: Int, offset: Int) {
+        let isNear = offset < 65_536
+        put(UInt8(truncatingIfNeeded: (length - 1) << 2 | (isNear ? 2 : 3)))
+        put(UInt8(truncatingIfNeeded: offset))
+        put(UInt8(truncatingIfNeeded: offset >> 8))
+        if !isNear {
+            put(UInt8(truncatingIfNeeded: offset >> 16))
+            put(UInt8(truncatingIfNeeded: offset >> 24))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package import DiskIO
+
+/// The names in `wal/`.
+package struct SegmentDirectory: Sendable {
+    package let path: String
+    private let fileSystem: any FileSystem
+
+    package init(_ path: String, in fileSystem: any FileSystem) {
+        self.path = path
+        self.fileSystem = fileSystem
+    }
+
+    /// `wal/00000000000000000042.wal`
+    package func path(of segment: SegmentID) -> String { "\(path)/\(Self.name(of: segment))" }
+
+    func preparedPath(of segment: SegmentID) -> String { "\(path)/prep-\(segment.number).tmp" }
+
+    package static func name(of segment: SegmentID) -> String { digits(segment) + ".wal" }
+
+    /// 20 digits, zero-padded: names sort as numbers do.
+    package static func digits(_ segment: SegmentID) -> String {
+        let digits = String(segment.number)
+        return String(repeating: "0", count: 20 - digits.utf8.count) + digits
+    }
+
+    /// Segments, ascending. Gaps are legal.
+    package func segments() throws(IOError) -> [SegmentID] {
+        try fileSystem.list(path).compactMap(Self.segment(named:)).sorted()
+    }
+
+    package static func segment(named name: String) -> SegmentID? { segment(named: name, suffix: ".wal") }
+
+    /// A segment kept aside because it holds what has no file kind yet (design.md §3).
+    package static func keptSegment(named name: String) -> SegmentID? { segment(named: name, suffix: ".kept") }
+
+    private static func segment(named name: String, suffix: String) -> SegmentID? {
+        guard name.hasSuffix(suffix), name.utf8.count == 20 + suffix.utf8.count else { return nil }
+        let digits = name.prefix(20)
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(digits), number > 0 else {
+            return nil
+        }
+        return SegmentID(number)
+    }
+
+    /// Removes what a crash left half prepared: nothing in such a file was ever acknowledged.
+    package func sweepPrepared() throws(IOError) {
+        for name in try fileSystem.list(path) where name.hasPrefix("prep-") && name.hasSuffix(".tmp") {
+            try fileSystem.remove("\(path)/\(name)")
+        }
+    }
+
+    /// The header of a segment; nil when neither copy can be read.
+    package func header(of segment: SegmentID) throws(IOError) -> SegmentHeader? {
+        let file = try File(path(of: segment), .read, in: fileSystem)
+        guard let header = SegmentHeader.decode(try file.read(at: 0, count: Int(WALFormat.blockBytes))),
+            header.segment == segment
+        else { return nil }
+        return header
+    }
+}
