@@ -1,0 +1,20 @@
+/// Why a compaction stopped. Nothing is lost: its segments stay and the next attempt begins anew.
+package struct CompactorError: Error, Sendable, CustomStringConvertible {
+    package enum Reason: Equatable, Sendable {
+        /// The file read back is not what was written.
+        case verification(name: String, detail: String)
+        /// A file of this name with other bytes is in the way.
+        case manifest(name: String, detail: String)
+    }
+
+    package let reason: Reason
+
+    package var description: String {
+        switch reason {
+        case .verification(let name, let detail):
+            "cannot verify \(name) after writing it: \(detail); the log keeps its rows, look at the kernel log for disk errors"
+        case .manifest(let name, let detail):
+            "cannot read manifest \(name): \(detail); a copy is in quarantine/, nothing of staging/ is removed"
+        }
+    }
+}

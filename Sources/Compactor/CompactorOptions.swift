@@ -1,0 +1,28 @@
+/// Settings of compaction, checked once at start.
+package struct CompactorOptions: Sendable {
+    package var clusterName: String
+    package var cloudAccountID: String
+    /// Rows of a file at most, and of sealed data that start a compaction: `database.max_records`.
+    package var rowsPerFile: Int
+    /// Sealed data this old is compacted: the shorter of the streams' `*_max_interval`.
+    package var interval: Duration
+    /// How long a `.done` manifest answers retransmits: `dedup.window`.
+    package var dedupWindow: Duration
+    /// Fingerprint of the settings that decide the files' content.
+    package var configuration: UInt64
+    /// `name version 1.2.3 (build abc)`.
+    package var createdBy: String
+
+    package init(
+        clusterName: String, cloudAccountID: String, rowsPerFile: Int, interval: Duration, dedupWindow: Duration,
+        configuration: UInt64, createdBy: String
+    ) {
+        self.clusterName = clusterName
+        self.cloudAccountID = cloudAccountID
+        self.rowsPerFile = rowsPerFile
+        self.interval = interval
+        self.dedupWindow = dedupWindow
+        self.configuration = configuration
+        self.createdBy = createdBy
+    }
+}

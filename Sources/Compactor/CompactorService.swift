@@ -1,0 +1,184 @@
+internal import Dispatch
+package import DiskIO
+package import Logging
+internal import Metrics
+internal import Synchronization
+package import WAL
+
+/// Compacts sealed segments on a thread of its own: when they hold enough rows, when they are old enough, or at once when
+/// asked to flush.
+package final class CompactorService: Sendable {
+    private static let checkInterval = DispatchTimeInterval.seconds(1)
+    private static let longestRetryDelay = Duration.seconds(60)
+
+    private struct State {
+        var isStopping = false
+        var flushes: [CheckedContinuation<Void, any Error>] = []
+        var firstSealed: Duration?
+        var failures = 0
+        var retryAt: Duration?
+        var lastError: String?
+        var recovered: [SegmentID: SegmentEnding] = [:]
+        var compacting: String?
+    }
+
+    private let state: Mutex<State>
+    private let work = DispatchSemaphore(value: 0)
+    private let stopped = DispatchSemaphore(value: 0)
+    private let options: CompactorOptions
+    private let compaction: Compaction
+    private let publication: Publication
+    private let directory: SegmentDirectory
+    private let clocks: Clocks
+    private let metrics: CompactorMetrics
+    private let logger: Logger
+    private let onPublish: @Sendable (CompactionReport) -> Void
+
+    /// - Parameter onPublish: files are in `outbox/`; called on the compaction thread.
+    package init(
+        _ options: CompactorOptions, recovered: RecoveredLog, layout: VolumeLayout, fileSystem: any FileSystem,
+        clocks: Clocks, metrics: CompactorMetrics, logger: Logger,
+        onPublish: @escaping @Sendable (CompactionReport) -> Void
+    ) {
+        self.options = options
+        self.clocks = clocks
+        self.metrics = metrics
+        self.logger = logger
+        self.onPublish = onPublish
+        compaction = Compaction(options, volume: recovered.volume.id, layout: layout, in: fileSystem)
+        publication = Publication(layout, in: fileSystem)
+        directory = SegmentDirectory(layout.wal, in: fileSystem)
+        var state = State()
+        for segment in recovered.segments { state.recovered[segment.segment] = segment.ending }
+        self.state = Mutex(state)
+    }
+
+    package func start() {
+        DispatchQueue(label: "cirrus.compactor", qos: .utility).async { self.run() }
+    }
+
+    /// Something was sealed: look now.
+    package func wake() { work.signal() }
+
+    /// Compacts every segment that is sealed when it begins.
+    package func flush() async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            state.withLock { $0.flushes.append(continuation) }
+            work.signal()
+        }
+    }
+
+    /// Ends the thread after the plan in work. Blocks; call from outside the cooperative pool.
+    package func stop() {
+        state.withLock { $0.isStopping = true }
+        work.signal()
+        stopped.wait()
+    }
+
+    /// The last failure, nil since the last success.
+    package var lastError: String? { state.withLock { $0.lastError } }
+    /// The segments in work, `<first>-<last>`.
+    package var compacting: String? { state.withLock { $0.compacting } }
+
+    private func run() {
+        while true {
+            _ = work.wait(timeout: .now() + Self.checkInterval)
+            let (isStopping, flushes) = state.withLock { state in
+                defer { state.flushes = [] }
+                return (state.isStopping, state.flushes)
+            }
+            let result = Result { try check(flushing: !flushes.isEmpty) }
+            for flush in flushes { flush.resume(with: result.map { _ in }) }
+            if isStopping { break }
+        }
+        for flush in state.withLock({ $0.flushes }) { flush.resume(throwing: CancellationError()) }
+        stopped.signal()
+    }
+
+    /// Compacts what is due; everything sealed when `flushing`.
+    private func check(flushing: Bool) throws {
+        let now = clocks.uptime()
+        if !flushing, let retryAt = state.withLock({ $0.retryAt }), now < retryAt { return }
+        do {
+            while let plan = try nextPlan(flushing: flushing, now: now) {
+                try compact(plan)
+                if state.withLock({ $0.isStopping }), !flushing { return }
+            }
+        } catch {
+            fail(error, now: now)
+            throw error
+        }
+    }
+
+    private func nextPlan(flushing: Bool, now: Duration) throws -> CompactionPlan? {
+        let sealed = try SealedSegments(directory, recovered: state.withLock { $0.recovered })
+        metrics.sealedSegments.set(Double(sealed.endings.count))
+        metrics.sealedRows.set(Double(sealed.rows))
+        guard !sealed.endings.isEmpty else {
+            state.withLock { $0.firstSealed = nil }
+            return nil
+        }
+        // Age by this process's clock, begun from what the header says: a wall clock that jumps cannot hold data back
+        // longer than one interval.
+        let age = sealed.oldestCreatedAt.map { max(0, clocks.wallMilliseconds() - $0) } ?? 0
+        let first = state.withLock { state in
+            let first = state.firstSealed ?? now - min(.milliseconds(age), options.interval)
+            state.firstSealed = first
+            return first
+        }
+        let isDue = flushing || sealed.rows >= options.rowsPerFile || now - first >= options.interval
+        return isDue ? sealed.plan(rowLimit: options.rowsPerFile) : nil
+    }
+
+    private func compact(_ plan: CompactionPlan) throws {
+        let started = clocks.uptime()
+        state.withLock { $0.compacting = "\(plan.first)-\(plan.last)" }
+        defer { state.withLock { $0.compacting = nil } }
+        let report = try compaction.run(plan)
+        let duration = clocks.uptime() - started
+        metrics.seconds.observe(duration)
+        metrics.rowsWritten.add(report.rows("written"))
+        metrics.rowsDeduplicated.add(report.rows("deduplicated"))
+        metrics.rowsConflicting.add(report.rows("conflicts"))
+        metrics.rowsQuarantined.add(report.rows("quarantined"))
+        metrics.files.add(report.files.count)
+        metrics.fileBytes.add(report.files.reduce(0) { $0 + Int($1.byteCount) })
+        state.withLock {
+            $0.failures = 0
+            $0.retryAt = nil
+            $0.lastError = nil
+            $0.firstSealed = nil
+        }
+        if report.rows("log") > 0 {
+            logger.info(
+                "compacted",
+                metadata: [
+                    "segments": "\(plan.first)-\(plan.last)", "rows": "\(report.rows("written"))",
+                    "files": "\(report.files.count)", "seconds": "\(duration.inSeconds)",
+                ])
+        }
+        if report.rows("quarantined") > 0 {
+            logger.error(
+                "rows lost to damaged segments; copies are in quarantine/",
+                metadata: ["rows": "\(report.rows("quarantined"))", "segments": "\(plan.first)-\(plan.last)"])
+        }
+        onPublish(report)
+        try publication.expire(doneBefore: clocks.wallMilliseconds() - options.dedupWindow.milliseconds)
+    }
+
+    private func fail(_ error: any Error, now: Duration) {
+        metrics.failures.add()
+        let failures = state.withLock { state in
+            state.failures += 1
+            state.lastError = "\(error)"
+            // 1 s, 2 s, 4 s, ... 60 s.
+            state.retryAt = now + min(.seconds(1 << min(state.failures - 1, 6)), Self.longestRetryDelay)
+            return state.failures
+        }
+        logger.error("compaction stopped; its segments are kept", metadata: ["error": "\(error)", "attempt": "\(failures)"])
+    }
+}
+
+extension Duration {
+    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

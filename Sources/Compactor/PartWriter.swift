@@ -1,0 +1,105 @@
+internal import Digest
+internal import DiskIO
+internal import Parquet
+
+/// A file that a plan made: complete, durable and verified, still in `staging/`.
+package struct CompactedFile: Equatable, Sendable {
+    /// The reference id.
+    package let name: String
+    package let byteCount: UInt64
+    /// 64 hex digits.
+    package let sha256: String
+    package let rows: Int
+}
+
+/// What is the same for every file of a plan.
+struct FileContext {
+    let options: CompactorOptions
+    let layout: VolumeLayout
+    let fileSystem: any FileSystem
+    /// Footer entries: volume, segments and their hashes.
+    let keyValues: [(String, String)]
+}
+
+/// Writes the rows of one part as files of at most `rowsPerFile` rows.
+struct PartWriter {
+    private let part: Part
+    private let context: FileContext
+    private var open: OpenFile?
+    private(set) var files: [CompactedFile] = []
+    /// Number of the plan's next file; goes into the footer.
+    private(set) var nextNumber: Int
+
+    private struct OpenFile {
+        let path: String
+        let sink: StagedFile
+        var writer: ParquetWriter<StagedFile>
+        var content = ContentHash()
+        var rows = 0
+        var minTimestamp = Int64.max
+        var maxTimestamp = Int64.min
+    }
+
+    init(_ part: Part, number: Int, context: FileContext) {
+        self.part = part
+        self.context = context
+        nextNumber = number
+    }
+
+    /// Rows that the open file still takes.
+    var room: Int { context.options.rowsPerFile - (open?.rows ?? 0) }
+
+    /// Writes one row group; the caller keeps it within `room`.
+    mutating func write(_ columns: [ColumnValues], timestamps: ArraySlice<Int64>) throws {
+        if open == nil { open = try start() }
+        try open!.writer.write(rowGroup: columns)
+        open!.content.add(rowGroup: columns)
+        open!.rows += timestamps.count
+        open!.minTimestamp = min(open!.minTimestamp, timestamps.min()!)
+        open!.maxTimestamp = max(open!.maxTimestamp, timestamps.max()!)
+        if room <= 0 { try finish() }
+    }
+
+    private func start() throws -> OpenFile {
+        let path = "\(context.layout.staging)/part-\(nextNumber).tmp"
+        let sink = try StagedFile(path, in: context.fileSystem)
+        var options = WriterOptions(
+            createdBy: context.options.createdBy, sortingColumns: WriterOptions.cloudzeroSorting)
+        options.bloomFilterColumns = ["metric_name"]
+        return OpenFile(
+            path: path, sink: sink, writer: try ParquetWriter(schema: .cloudzero, options: options, sink: sink))
+    }
+
+    /// Ends the open file: durable, named by its hash, read again and compared with what the log said (I5).
+    mutating func finish() throws {
+        guard let file = open.take() else { return }
+        let keyValues =
+            context.keyValues + [
+                ("cirrus.part", "\(nextNumber)"), ("cirrus.rows", "\(file.rows)"), ("cirrus.content", file.content.hex),
+            ]
+        _ = try file.writer.finish(keyValues: keyValues)
+        let sha256 = hex(try file.sink.finish())
+        let name = ReferenceID(
+            kind: part.kind, minSampleMilliseconds: file.minTimestamp, maxSampleMilliseconds: file.maxTimestamp,
+            hash: String(sha256.prefix(ReferenceID.hashDigitCount)))
+        let path = "\(context.layout.staging)/\(name)"
+        try context.fileSystem.rename(file.path, to: path)
+        try verify(path, name: "\(name)", sha256: sha256, rows: file.rows, content: file.content)
+        files.append(
+            CompactedFile(name: "\(name)", byteCount: file.sink.byteCount, sha256: sha256, rows: file.rows))
+        nextNumber += 1
+    }
+
+    private func verify(
+        _ path: String, name: String, sha256: String, rows: Int, content: ContentHash
+    ) throws {
+        let stored = try StoredFile(path, in: context.fileSystem)
+        func fail(_ detail: String) -> CompactorError {
+            CompactorError(reason: .verification(name: name, detail: detail))
+        }
+        guard hex(try stored.sha256()) == sha256 else { throw fail("its SHA-256 differs") }
+        let found = try ParquetFile.verify(stored)
+        guard found.rows == rows else { throw fail("it holds \(found.rows) rows instead of \(rows)") }
+        guard found.content == content else { throw fail("its content differs") }
+    }
+}

@@ -1,0 +1,108 @@
+internal import DiskIO
+package import Samples
+package import WAL
+
+/// Consecutive sealed segments that become files together.
+package struct CompactionPlan: Equatable, Sendable {
+    /// Ascending, each with what its successor states of it.
+    package let segments: [SegmentEnding]
+
+    package init(segments: [SegmentEnding]) { self.segments = segments }
+
+    package var first: SegmentID { segments[0].segment }
+    package var last: SegmentID { segments[segments.count - 1].segment }
+    package var rows: Int { segments.reduce(0) { $0 + Int($1.rows) } }
+}
+
+/// A request that a plan holds: what a retransmit of it is told.
+package struct KnownRequest: Equatable, Sendable {
+    package let header: BatchHeader
+}
+
+/// Reads the samples of a plan, as often as its files need: nothing but the catalog stays in memory between passes.
+struct PlanReader {
+    /// Series number and streams by reference: what the segment's own definitions say.
+    struct References {
+        /// `UInt32.max` = never defined: the definition was damaged.
+        var series: [UInt32] = []
+        var streams: [Streams] = []
+    }
+
+    let plan: CompactionPlan
+    private let layout: VolumeLayout
+    private let directory: SegmentDirectory
+    private let fileSystem: any FileSystem
+
+    private(set) var catalog = SeriesCatalog()
+    private var references: [SegmentID: References] = [:]
+    private(set) var requests: [KnownRequest] = []
+    /// Segments that hold histograms, exemplars or metadata: kept (design.md §3).
+    private(set) var segmentsWithOthers: Set<SegmentID> = []
+    /// Rows that cannot become rows of a file: their record, or their series' definition, is damaged.
+    private(set) var quarantinedRows = 0
+    private(set) var damagedRanges = 0
+
+    init(_ plan: CompactionPlan, layout: VolumeLayout, in fileSystem: any FileSystem) {
+        self.plan = plan
+        self.layout = layout
+        self.fileSystem = fileSystem
+        directory = SegmentDirectory(layout.wal, in: fileSystem)
+    }
+
+    /// The first pass: series, requests and damage. Damaged segments are in `quarantine/`, durable, when it returns (I4).
+    mutating func survey() throws {
+        for ending in plan.segments {
+            var found = References()
+            var undecodable = 0
+            let summary = try scan(ending) { record in
+                guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else {
+                    // Its checksum holds, so another program wrote it: the copy in quarantine/ keeps it.
+                    undecodable += record.rows
+                    return
+                }
+                note(batch, in: ending.segment, &found)
+            }
+            references[ending.segment] = found
+            let lost = summary.damage.reduce(0) { $0 + ($1.rows ?? 0) } + undecodable
+            damagedRanges += summary.damage.count
+            quarantinedRows += lost
+            if !summary.damage.isEmpty || undecodable > 0 {
+                try Quarantine.keep(summary, layout: layout, in: fileSystem)
+            }
+        }
+    }
+
+    private mutating func note(_ batch: Batch, in segment: SegmentID, _ found: inout References) {
+        requests.append(KnownRequest(header: batch.header))
+        if !batch.histograms.isEmpty || !batch.exemplars.isEmpty || !batch.metadata.isEmpty {
+            segmentsWithOthers.insert(segment)
+        }
+        for series in batch.series {
+            let reference = Int(series.reference)
+            if found.series.count <= reference {
+                found.series.append(contentsOf: repeatElement(.max, count: reference + 1 - found.series.count))
+                found.streams.append(contentsOf: repeatElement([], count: reference + 1 - found.streams.count))
+            }
+            found.series[reference] = catalog.add(series, of: batch)
+            found.streams[reference] = series.streams
+        }
+    }
+
+    /// One pass over all samples in log order.
+    func forEachBatch(_ body: (Batch, References) throws -> Void) throws {
+        for ending in plan.segments {
+            guard let known = references[ending.segment] else { continue }
+            _ = try scan(ending) { record in
+                // Undecodable batches were counted by the survey.
+                guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else { return }
+                try body(batch, known)
+            }
+        }
+    }
+
+    private func scan(_ ending: SegmentEnding, _ visit: (Record) throws -> Void) throws -> SegmentSummary {
+        var scanner = try SegmentScanner(
+            ending.segment, statedEnding: ending, directory: directory, in: fileSystem)
+        return try scanner.scan(visit)
+    }
+}

@@ -1,0 +1,102 @@
+internal import Bytes
+internal import Parquet
+
+/// Turns a run of collected rows into the twelve columns of layout `cloudzero` (parquet.md §1).
+struct RowGroupColumns {
+    let part: Part
+    let catalog: SeriesCatalog
+    let order: SeriesOrder
+    let clusterName: String
+    let cloudAccountID: String
+
+    /// Columns of the rows `rows` of `collected`.
+    func columns(_ collected: RowCollector, rows: Range<Int>) throws -> [ColumnValues] {
+        let spans = seriesSpans(collected, rows)
+        let time = part.time
+        let constants = [
+            clusterName, cloudAccountID, CivilTime.padded(time.year, 4), CivilTime.padded(time.month, 2),
+            CivilTime.padded(time.day, 2), CivilTime.padded(time.hour, 2),
+        ]
+        var columns = try constants.map { try constant($0, rows.count) }
+        columns.append(try symbols(spans, rows.count) { catalog.metric[Int($0)] })
+        columns.append(try symbols(spans, rows.count) { catalog.node[Int($0)] })
+        columns.append(.int64(Array(collected.createdAt[rows])))
+        columns.append(.int64(Array(collected.timestamps[rows])))
+        columns.append(try labels(spans, rows.count))
+        columns.append(.strings(try values(collected.values[rows])))
+        return columns
+    }
+
+    private typealias SeriesSpan = (series: UInt32, count: Int)
+
+    /// The series of `rows`, and how many rows each has there.
+    private func seriesSpans(_ collected: RowCollector, _ rows: Range<Int>) -> [SeriesSpan] {
+        var spans: [SeriesSpan] = []
+        var start = 0
+        for (series, end) in zip(collected.series, collected.ends) {
+            let count = min(end, rows.upperBound) - max(start, rows.lowerBound)
+            if count > 0 { spans.append((series, count)) }
+            start = end
+            if start >= rows.upperBound { break }
+        }
+        return spans
+    }
+
+    private func constant(_ text: String, _ count: Int) throws -> ColumnValues {
+        var entries = ByteTable()
+        try entries.append(Array(text.utf8))
+        return .dictionary(entries: entries, indexes: [UInt32](repeating: 0, count: count))
+    }
+
+    /// A column of one symbol a series, entries in the order of first use.
+    private func symbols(_ spans: [SeriesSpan], _ rowCount: Int, _ symbol: (UInt32) -> UInt32) throws -> ColumnValues {
+        var entries = ByteTable()
+        var indexOf: [UInt32: UInt32] = [:]
+        var indexes: [UInt32] = []
+        indexes.reserveCapacity(rowCount)
+        for span in spans {
+            let symbol = symbol(span.series)
+            let index: UInt32
+            if let known = indexOf[symbol] {
+                index = known
+            } else {
+                index = UInt32(entries.count)
+                indexOf[symbol] = index
+                try entries.append(Array(catalog.text(symbol)))
+            }
+            indexes.append(contentsOf: repeatElement(index, count: span.count))
+        }
+        return .dictionary(entries: entries, indexes: indexes)
+    }
+
+    /// One entry a series, in entity order (parquet.md §6).
+    private func labels(_ spans: [SeriesSpan], _ rowCount: Int) throws -> ColumnValues {
+        let entityOrder = spans.indices.sorted { order.isInEntityOrder(spans[$0].series, spans[$1].series) }
+        var entries = ByteTable(reserving: spans.count, bytes: spans.count * 512)
+        var indexOfSpan = [UInt32](repeating: 0, count: spans.count)
+        var json: [UInt8] = []
+        for span in entityOrder {
+            indexOfSpan[span] = UInt32(entries.count)
+            json.removeAll(keepingCapacity: true)
+            catalog.appendJSON(spans[span].series, to: &json)
+            try entries.append(json)
+        }
+        var indexes: [UInt32] = []
+        indexes.reserveCapacity(rowCount)
+        for (position, span) in spans.enumerated() {
+            indexes.append(contentsOf: repeatElement(indexOfSpan[position], count: span.count))
+        }
+        return .dictionary(entries: entries, indexes: indexes)
+    }
+
+    private func values(_ bits: ArraySlice<UInt64>) throws -> ByteTable {
+        var table = ByteTable(reserving: bits.count, bytes: bits.count * 8)
+        var text: [UInt8] = []
+        for value in bits {
+            text.removeAll(keepingCapacity: true)
+            DecimalText.append(value, to: &text)
+            try table.append(text)
+        }
+        return table
+    }
+}

@@ -1,0 +1,70 @@
+internal import Digest
+internal import DiskIO
+internal import Parquet
+
+/// A Parquet file being written in `staging/`: buffered, hashed on its way.
+final class StagedFile: ByteSink {
+    private static let bufferBytes = 1 << 20
+
+    private var file: File
+    private var digest: Digest?
+    private var buffer: [UInt8] = []
+    private(set) var byteCount: UInt64 = 0
+    private var written: UInt64 = 0
+
+    init(_ path: String, in fileSystem: any FileSystem) throws(IOError) {
+        if try fileSystem.exists(path) { try fileSystem.remove(path) }
+        file = try File(path, .create, in: fileSystem)
+        digest = Digest(.sha256)
+        buffer.reserveCapacity(Self.bufferBytes)
+    }
+
+    func write(_ bytes: [UInt8]) throws {
+        buffer.append(contentsOf: bytes)
+        byteCount += UInt64(bytes.count)
+        if buffer.count >= Self.bufferBytes { try flush() }
+    }
+
+    /// Everything on disk; returns the SHA-256.
+    func finish() throws -> [UInt8] {
+        try flush()
+        try file.sync()
+        guard let digest = digest.take() else { preconditionFailure("finished once") }
+        return digest.finish()
+    }
+
+    private func flush() throws {
+        guard !buffer.isEmpty else { return }
+        // SAFETY: UInt8 has no padding.
+        digest?.update(unsafe buffer.span.bytes)
+        try file.write(buffer, at: written)
+        written += UInt64(buffer.count)
+        buffer.removeAll(keepingCapacity: true)
+    }
+}
+
+/// A file on disk, read by the Parquet reader.
+final class StoredFile: ByteSource {
+    private let file: File
+    let count: Int
+
+    init(_ path: String, in fileSystem: any FileSystem) throws(IOError) {
+        file = try File(path, .read, in: fileSystem)
+        count = Int(try file.size())
+    }
+
+    func read(at offset: Int, count: Int) throws -> [UInt8] { try file.read(at: UInt64(offset), count: count) }
+
+    /// SHA-256 of the whole file.
+    func sha256() throws -> [UInt8] {
+        var digest = Digest(.sha256)
+        var offset: UInt64 = 0
+        while true {
+            let bytes = try file.read(at: offset, count: 1 << 20)
+            if bytes.isEmpty { return digest.finish() }
+            // SAFETY: UInt8 has no padding.
+            digest.update(unsafe bytes.span.bytes)
+            offset += UInt64(bytes.count)
+        }
+    }
+}
