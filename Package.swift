@@ -86,7 +86,7 @@ let tests: [Target] = [
         name: "CompactorTests", dependencies: ["Compactor", "WAL", "DiskIO", "Samples", "Parquet", "Digest", "Metrics"],
         swiftSettings: testSettings),
     .testTarget(
-        name: "ShipTests", dependencies: ["Ship", "DiskIO", "Digest", "Parquet", "Metrics", "CSQLite"],
+        name: "ShipTests", dependencies: ["Ship", "DiskIO", "Digest", "Parquet", "Metrics", "CSQLite", logging],
         swiftSettings: testSettings),
     .testTarget(
         name: "IngestTests", dependencies: ["Ingest", "HTTPServer", "RemoteWrite", "Samples", "WAL", "DiskIO", "Metrics"],

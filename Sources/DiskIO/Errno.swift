@@ -10,6 +10,7 @@ package enum Errno {
     package static let readOnly = EROFS
     package static let tooManyFiles = EMFILE
     package static let noSpace = ENOSPC
+    package static let wouldBlock = EWOULDBLOCK
     package static let quota = EDQUOT
     package static let interrupted = EINTR
     package static let outOfSpace = [ENOSPC, EDQUOT, EFBIG]

@@ -83,9 +83,10 @@ package final class IngestService: Sendable {
     /// Refuses writes with a 503 that says `reason`, or accepts them again.
     package func set(_ readiness: Readiness) { state.withLock { $0.readiness = readiness } }
 
-    /// Ends the active segment, so that everything received so far can be compacted.
-    package func rotate() {
-        eventLoop.execute { [self] in state.withLock { $0.intake }?.value.rotate() }
+    /// Ends the active segment, so that everything received so far can be compacted; done when it returns.
+    package func rotate(_ log: LogWriter) async throws {
+        try await eventLoop.submit { [self] in state.withLock { $0.intake }?.value.rotate() }.get()
+        await log.barrier()
     }
 
     /// Stops the clockwork. The server is drained before, the log stopped after.

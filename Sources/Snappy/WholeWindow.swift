@@ -55,8 +55,8 @@ extension Snappy {
         }
         // Small inputs get small tables: clearing 640 KiB would cost more than the work.
         let bits = Int.bitWidth - (input.count - 1).leadingZeroBitCount
-        let eight = min(Self.eightBits, max(8, bits))
-        let four = min(Self.fourBits, max(8, bits))
+        let eight = min(Self.eightBits, max(8, bits - 4))
+        let four = min(Self.fourBits, max(8, bits - 4))
         let entries = (1 << eight) + (1 << four)
         unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: entries) { tables in
             unsafe tables.initialize(repeating: 0)
@@ -117,7 +117,7 @@ extension Snappy {
                 position -= 1
                 source -= 1
             }
-            unsafe literal(input + literalStart, count: position - literalStart)
+            unsafe literal(input + literalStart, count: position - literalStart, isShortReadSafe: position <= last - 8)
             copy(length: end - position, offset: position - source)
             position = end
             literalStart = end
@@ -167,10 +167,22 @@ extension Snappy {
         written += 1
     }
 
+    /// With `isShortReadSafe`, 16 bytes may be read from wherever the literal ends.
     @inline(__always)
-    private mutating func literal(_ bytes: UnsafeRawPointer, count: Int) {
+    private mutating func literal(_ bytes: UnsafeRawPointer, count: Int, isShortReadSafe: Bool = false) {
         guard count > 0 else { return }
         let coded = count - 1
+        if count <= 16 && isShortReadSafe {
+            // Most literals: a call of memmove would cost more than the 16 bytes. The room has slack for them.
+            put(UInt8(truncatingIfNeeded: coded << 2))
+            let (low, high) = unsafe (
+                bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            )
+            unsafe UnsafeMutableRawPointer(output + written).storeBytes(of: low, as: UInt64.self)
+            unsafe UnsafeMutableRawPointer(output + written).storeBytes(of: high, toByteOffset: 8, as: UInt64.self)
+            written += count
+            return
+        }
         if coded < 60 {
             put(UInt8(truncatingIfNeeded: coded << 2))
         } else {

@@ -39,6 +39,7 @@ package final class LogWriter: Sendable {
     private enum Item: Sendable {
         case batch(Submission)
         case rotate(epoch: UInt64)
+        case notify(@Sendable () -> Void)
     }
 
     private struct State {
@@ -84,6 +85,14 @@ package final class LogWriter: Sendable {
         work.signal()
     }
 
+    /// Returns once everything submitted before has its outcome, and every rotation asked for before is done.
+    package func barrier() async {
+        await withCheckedContinuation { continuation in
+            state.withLock { $0.queue.append(.notify { continuation.resume() }) }
+            work.signal()
+        }
+    }
+
     /// Commits what waits, seals, ends the thread. Blocks until done; call from outside the cooperative pool.
     package func stop() {
         state.withLock { $0.isStopping = true }
@@ -125,6 +134,9 @@ package final class LogWriter: Sendable {
             case .rotate(let epoch):
                 commit(&group, &appender)
                 do throws(IOError) { try appender.rotate(to: epoch) } catch { note(error) }
+            case .notify(let notify):
+                commit(&group, &appender)
+                notify()
             case .batch(let submission):
                 let bytes = submission.record.payload.count
                 if let first = group.first, first.epoch != submission.epoch || groupBytes + bytes > Self.groupByteLimit {

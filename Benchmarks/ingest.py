@@ -1,0 +1,146 @@
+"""What receiving costs: CPU seconds per million samples, latencies, memory and log bytes, beside a floor in C.
+
+    make bench                                            all of it: 60 s a run, about 6 minutes with the payload
+    .venv/bin/python Benchmarks/ingest.py --seconds 10 --samples 2000000
+
+2,000-sample requests on 16 connections by the load generator of ../shared/bench, whose floor is a durable receiver in C
+(HTTP, inflate, walk, CRC, append, fdatasync, 204). Rounds alternate, so that all meet the same machine.
+`cirrus` only receives: compaction is put off, so the data directory holds the log alone. `cirrus-full` also compacts
+and ships to a directory, and its CPU counts to the end of a clean shutdown. Ends with 1 when any request failed.
+Needs root, for a network namespace that has only loopback.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = """\
+cluster_name: bench
+server: {{address: 127.0.0.1, port: {port}, reconnect_frequency: 0}}
+database: {{storage_path: {data}, cost_max_interval: {interval}, max_records: {records}}}
+cloudzero: {{send_interval: 5s}}
+destination: {{kind: directory, path: {data}/shipped}}
+"""
+ROLES = {"cirrus": ("24h", 100_000_000), "cirrus-full": ("10s", 1_000_000)}
+COLUMNS = [
+    ("samples/s", "samples_per_s", "{:,.0f}"),
+    ("CPU s/M", "cpu_load", "{:.2f}"),
+    ("CPU s/M to exit", "cpu_exit", "{:.2f}"),
+    ("p50 ms", "p50_ms", "{:.1f}"),
+    ("p99 ms", "p99_ms", "{:.1f}"),
+    ("peak RSS MB", "rss_peak_mb", "{:.0f}"),
+    ("log bytes/sample", "log_bytes_per_sample", "{:.2f}"),
+]
+
+
+def prepare(bench: Path, payloads: Path, arguments) -> Path:
+    """The load generator, the floor and the payload, each only when missing."""
+    if not (bench / "loadgen.c").exists():
+        sys.exit(f"bench: cannot find {bench}/loadgen.c; give its folder with --bench")
+    payloads.mkdir(exist_ok=True)
+    for name, flags in {"loadgen": ["-O2"], "floor_srv": ["-O3", "-march=native"]}.items():
+        if not (payloads / name).exists():
+            libraries = ["-lsnappy"] if name == "floor_srv" else []
+            source = bench / f"{name}.c"
+            subprocess.run(["cc", *flags, "-pthread", "-o", payloads / name, source, *libraries], check=True)
+    pack = payloads / f"{arguments.proto}_{arguments.series}_{arguments.samples}"
+    if not pack.with_suffix(".json").exists():
+        print(f"bench: making {pack.name}, 4 s and 140 MB a million samples", flush=True)
+        generate = [sys.executable, bench / "gen_payloads.py", pack, "--proto", arguments.proto]
+        generate += ["--series", str(arguments.series), "--samples", str(arguments.samples)]
+        subprocess.run(generate, check=True, stdout=subprocess.DEVNULL)
+    return pack
+
+
+def serve(role: str, port: str, data: str):
+    """Becomes `czctl run` with a configuration of its own: what measure.py starts."""
+    interval, records = ROLES[role]
+    Path(data).mkdir(parents=True)
+    config = Path(data).parent / "config.yml"
+    config.write_text(CONFIG.format(port=port, data=data, interval=interval, records=records))
+    os.execv(os.environ["CZCTL"], ["czctl", "run", "--config", str(config)])
+
+
+def measure(bench: Path, payloads: Path, pack: Path, role: str, arguments) -> dict:
+    """One run of `role` on a fresh data directory, as measure.py reports it."""
+    out = payloads / f"{role}-{os.getpid()}.jsonl"
+    command = [sys.executable, bench / "measure.py", "--pack", pack, "--conns", str(arguments.connections)]
+    command += ["--max-seconds", str(arguments.seconds), "--out", out, "--keep"]
+    command += ["--data-root", payloads / "data"]
+    if role == "floor-srv":
+        command += ["--peer", role]
+    else:
+        start = f"{sys.executable} {Path(__file__).resolve()} --serve {role} {{port}} {{data}}"
+        command += ["--cmd", start, "--name", role, "--ready", "/readyz", "--path", "/api/v1/write"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    result = json.loads(out.read_text())
+    out.unlink()
+    if "error" in result:
+        sys.exit(f"bench: {role}: {result['error']}")
+    log = Path(result["data"]) / ("wal" if role == "floor-srv" else "data/wal")
+    files = [log] if log.is_file() else list(log.glob("*.wal"))
+    result["log_bytes_per_sample"] = sum(file.stat().st_size for file in files) / max(result["samples"], 1)
+    shutil.rmtree(result["data"])
+    return result
+
+
+def errors(result: dict) -> list[str]:
+    found = [f"{count} answers {code}" for code, count in result["codes"].items() if str(code) != "204"]
+    found += [f"{result[key]} {key}" for key in ("io_errors", "dropped", "retries") if result[key]]
+    return found
+
+
+def table(results: dict[str, list[dict]]):
+    median = {
+        role: {key: statistics.median(run[key] for run in runs) for _, key, _ in COLUMNS}
+        for role, runs in results.items()
+    }
+    print("| | " + " | ".join(title for title, _, _ in COLUMNS) + " | × floor |")
+    print("|---|" + "--:|" * (len(COLUMNS) + 1))
+    for role, values in median.items():
+        cells = [form.format(values[key]) for _, key, form in COLUMNS]
+        if role == "cirrus-full":
+            cells[-1] = ""  # compacted: no log is left to count
+        print(f"| {role} | " + " | ".join(cells) + f" | {values['cpu_exit'] / median['floor-srv']['cpu_exit']:.2f} |")
+
+
+def main():
+    if sys.argv[1:2] == ["--serve"]:
+        serve(*sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--samples", type=int, default=20_000_000, help="of the payload; each is sent once")
+    parser.add_argument("--series", type=int, default=10_000)
+    parser.add_argument("--proto", choices=("v1", "v2"), default="v1")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--roles", default="floor-srv,cirrus,cirrus-full")
+    parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared/bench")
+    parser.add_argument("--payloads", type=Path, default=ROOT / ".payloads")
+    arguments = parser.parse_args()
+    payloads = arguments.payloads.resolve()
+    os.environ["PAYLOADS"] = str(payloads)
+    os.environ.setdefault("CZCTL", str(ROOT / ".build/release/czctl"))
+    pack = prepare(arguments.bench, payloads, arguments)
+    results: dict[str, list[dict]] = {role: [] for role in arguments.roles.split(",")}
+    failures = []
+    for number in range(arguments.rounds):
+        for role, runs in results.items():
+            print(f"bench: round {number + 1}: {role}, {arguments.connections} connections", flush=True)
+            runs.append(measure(arguments.bench, payloads, pack, role, arguments))
+            print(f"bench: {runs[-1]['samples']:,} samples in {runs[-1]['seconds']:.1f} s", flush=True)
+            failures += [f"{role}: {error}" for error in errors(runs[-1])]
+    table(results)
+    if failures:
+        sys.exit("bench: " + "; ".join(failures))
+    print("bench: zero errors")
+
+
+if __name__ == "__main__":
+    main()

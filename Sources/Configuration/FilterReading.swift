@@ -1,0 +1,67 @@
+extension Loader {
+    static let patternByteLimit = 1024
+
+    /// Elements `{pattern, match}`; nil after a fault.
+    mutating func readFilters(_ nodes: [YAMLNode], shown: String) -> [MetricFilter]? {
+        guard nodes.count <= Self.listLimit else {
+            fault(at: nodes[0].place, shown, "has more than \(Self.listLimit) filters")
+            return nil
+        }
+        var filters: [MetricFilter] = []
+        for (index, node) in nodes.enumerated() {
+            if let filter = readFilter(node, shown: "\(shown)[\(index)]") { filters.append(filter) }
+        }
+        return filters.count == nodes.count ? filters : nil
+    }
+
+    private mutating func readFilter(_ node: YAMLNode, shown: String) -> MetricFilter? {
+        guard case .map(let entries) = node.content else {
+            fault(at: node.place, shown, "must be a map with pattern and match, not \(node.noun)")
+            return nil
+        }
+        var pattern: String?
+        var match: FilterMatch?
+        var isSound = true
+        for entry in entries {
+            switch entry.name {
+            case "pattern":
+                pattern = readPattern(entry.value, shown: shown)
+                if pattern == nil { isSound = false }
+            case "match":
+                match = readMatch(entry.value, shown: shown)
+                if match == nil { isSound = false }
+            default:
+                let hint = nearest(to: entry.name, among: ["pattern", "match"]).map { "did you mean \($0)?" }
+                unknown("\(shown).\(entry.name)", at: origin(entry.place), hint: hint)
+            }
+        }
+        guard isSound else { return nil }
+        guard let pattern, let match else {
+            fault(at: node.place, shown, "needs both pattern and match")
+            return nil
+        }
+        if match == .regex, pattern.isEmpty {
+            fault(at: node.place, shown + ".pattern", "an empty regex matches everything; leave the filter out")
+            return nil
+        }
+        return MetricFilter(pattern: pattern, match: match)
+    }
+
+    private mutating func readPattern(_ node: YAMLNode, shown: String) -> String? {
+        guard case .scalar(let pattern) = node.content, pattern.utf8.count <= Self.patternByteLimit else {
+            fault(at: node.place, shown + ".pattern", "must be a text of at most \(Self.patternByteLimit) bytes")
+            return nil
+        }
+        return pattern
+    }
+
+    private mutating func readMatch(_ node: YAMLNode, shown: String) -> FilterMatch? {
+        let words = FilterMatch.allCases.map(\.rawValue)
+        guard case .scalar(let text) = node.content, let match = FilterMatch(rawValue: text) else {
+            let given = if case .scalar(let text) = node.content { quoted(text) } else { node.noun }
+            fault(at: node.place, shown + ".match", "\(given) is not one of \(words.joined(separator: ", "))")
+            return nil
+        }
+        return match
+    }
+}

@@ -1,0 +1,43 @@
+package import NIOCore
+
+/// Where a server listens, and what it allows a connection.
+package struct HTTPServerOptions: Sendable {
+    /// An IP address or host name; `::` takes IPv4 too, and falls back to `0.0.0.0` where the kernel has no IPv6.
+    package var address: String
+    /// 0 takes any free port.
+    package var port: Int
+    /// Connections open at once; one more is answered 503 and closed.
+    package var connectionLimit: Int
+    /// Bytes of a request's line and headers.
+    package var headerByteLimit: Int
+    /// From accept to the end of the first request's head; also the grace every body has.
+    package var headerTimeout: TimeAmount
+    /// From an answer to the end of the next request's head, and for a client that does not read its answers.
+    package var idleTimeout: TimeAmount
+    /// Bytes a second a body must average once `headerTimeout` is spent.
+    package var bodyRateMinimum: Int
+    /// Bytes of a refused body that are read and dropped to keep the connection; past them it is closed.
+    package var discardByteLimit: Int
+    /// Every so many requests a connection is closed, so that senders meet new replicas. 0 never.
+    package var reconnectFrequency: Int
+    /// How long `drain` waits for requests in flight.
+    package var drainTimeout: TimeAmount
+
+    package init(
+        address: String = "::", port: Int, connectionLimit: Int = 1024, headerByteLimit: Int = 64 * 1024,
+        headerTimeout: TimeAmount = .seconds(10), idleTimeout: TimeAmount = .seconds(60),
+        bodyRateMinimum: Int = 4096, discardByteLimit: Int = 16 * 1024 * 1024, reconnectFrequency: Int = 0,
+        drainTimeout: TimeAmount = .seconds(30)
+    ) {
+        self.address = address
+        self.port = port
+        self.connectionLimit = connectionLimit
+        self.headerByteLimit = headerByteLimit
+        self.headerTimeout = headerTimeout
+        self.idleTimeout = idleTimeout
+        self.bodyRateMinimum = bodyRateMinimum
+        self.discardByteLimit = discardByteLimit
+        self.reconnectFrequency = reconnectFrequency
+        self.drainTimeout = drainTimeout
+    }
+}

@@ -1,0 +1,45 @@
+internal import NIOHTTP1
+
+/// What one head says about its body and its connection, read in one pass over the headers.
+///
+/// NIO's decoder has already refused two lengths, a length beside `Transfer-Encoding`, and a coding that does not
+/// end in `chunked`.
+struct RequestFraming: Equatable {
+    /// Bytes by `Content-Length`, 0 without a body, nil for a chunked one.
+    private(set) var declaredLength: Int? = 0
+    private(set) var expectsContinue = false
+    /// HTTP's keep-alive rule, and no `Upgrade` or `CONNECT`: the decoder stops after those.
+    private(set) var allowsNext: Bool
+    /// A length no Int holds.
+    private(set) var isMalformed = false
+
+    init(_ head: HTTPRequestHead) {
+        allowsNext = head.isKeepAlive && head.method != .CONNECT
+        for (name, value) in head.headers {
+            switch name.utf8.count {
+            case 6 where Self.equal(name, "expect"):
+                expectsContinue = head.version.minor >= 1 && Self.equal(value, "100-continue")
+            case 7 where Self.equal(name, "upgrade"):
+                allowsNext = false
+            case 14 where Self.equal(name, "content-length"):
+                declaredLength = Int(value)
+                isMalformed = declaredLength == nil
+            case 17 where Self.equal(name, "transfer-encoding"):
+                declaredLength = nil
+                // RFC 9112 §6.1: chunked from a 1.0 client may be a proxy's mistake; nothing after it can be trusted.
+                if head.version.minor < 1 { allowsNext = false }
+            default: break
+            }
+        }
+    }
+
+    /// ASCII equality without case; `lower` is in lower case.
+    private static func equal(_ text: String, _ lower: StaticString) -> Bool {
+        guard text.utf8.count == lower.utf8CodeUnitCount else { return false }
+        // SAFETY: a StaticString of ASCII lives for ever and has utf8CodeUnitCount bytes.
+        let expected = unsafe UnsafeBufferPointer(start: lower.utf8Start, count: lower.utf8CodeUnitCount)
+        return unsafe zip(text.utf8, expected).allSatisfy { byte, wanted in
+            (0x41...0x5A).contains(byte) ? byte | 0x20 == wanted : byte == wanted
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package import Bytes
+
+/// A hash of a table's rows, whatever their encoding: equal hashes of the values handed to the writer and of the file
+/// read back prove that the file says what the log said.
+///
+/// A chain over row groups and columns in order; each link is XXH3-128 over the link before, column index, row count
+/// and the content, as u64 or i64 LE. Content of numbers: the values. Of strings: the runs of equal neighbours, each as
+/// XXH3-64 of the string and number of rows.
+package struct ContentHash: Hashable, Sendable {
+    package private(set) var value = Hash128(low: 0, high: 0)
+
+    package init() {}
+
+    /// 32 lower-case hex digits.
+    package var hex: String { value.hex }
+
+    /// Feeds all columns of one row group; no rows: nothing.
+    package mutating func add(rowGroup: [ColumnValues]) {
+        for (column, values) in rowGroup.enumerated() where values.count > 0 { add(column: column, values) }
+    }
+
+    /// Feeds one column of a row group: column 0 first.
+    package mutating func add(column: Int, _ values: ColumnValues) {
+        let content =
+            switch values {
+            case .int64(let numbers): Self.hash(numbers)
+            case .strings(let table): Self.hash(Self.runs(of: StringHash.all(of: table)))
+            case .dictionary(let entries, let indexes):
+                Self.hash(Self.runs(of: indexes.span, StringHash.all(of: entries)))
+            }
+        value = Self.hash([value.low, value.high, UInt64(column), UInt64(values.count), content.low, content.high])
+    }
+
+    private static func runs(of hashes: [UInt64]) -> [UInt64] {
+        var runs = RunList()
+        for hash in hashes { runs.append(hash, count: 1) }
+        return runs.finish()
+    }
+
+    private static func runs(of indexes: Span<UInt32>, _ hashes: [UInt64]) -> [UInt64] {
+        var runs = RunList()
+        var start = 0
+        while start < indexes.count {
+            let end = indexes.endOfRun(from: start)
+            runs.append(hashes[Int(indexes[start])], count: end - start)
+            start = end
+        }
+        return runs.finish()
+    }
+
+    private static func hash(_ words: [some BitwiseCopyable]) -> Hash128 {
+        // SAFETY: integers have no padding; the byte order is little endian on every platform we run on.
+        unsafe Hash128(of: words.span.bytes, seed: 0)
+    }
+}
+
+/// Runs of equal hashes, joined where a caller's runs meet, as pairs of hash and count.
+private struct RunList {
+    private var words: [UInt64] = []
+    private var hash: UInt64 = 0
+    private var count = 0
+
+    @inline(__always)
+    mutating func append(_ next: UInt64, count more: Int) {
+        if next == hash && count > 0 {
+            count += more
+            return
+        }
+        flush()
+        (hash, count) = (next, more)
+    }
+
+    private mutating func flush() {
+        guard count > 0 else { return }
+        words.append(hash)
+        words.append(UInt64(count))
+    }
+
+    mutating func finish() -> [UInt64] {
+        flush()
+        count = 0
+        return words
+    }
+}

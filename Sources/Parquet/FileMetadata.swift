@@ -1,0 +1,148 @@
+/// Numbers of the format's Thrift definition; one we do not know is kept as it is.
+package struct PhysicalType: RawRepresentable, Hashable, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+
+    package static let int64 = PhysicalType(rawValue: 2)
+    package static let byteArray = PhysicalType(rawValue: 6)
+}
+
+package struct Encoding: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+
+    package static let plain = Encoding(rawValue: 0)
+    /// Of levels; a column of REQUIRED leaves has none, and still names it.
+    package static let rle = Encoding(rawValue: 3)
+    package static let deltaBinaryPacked = Encoding(rawValue: 5)
+    package static let rleDictionary = Encoding(rawValue: 8)
+
+    package var description: String {
+        switch self {
+        case .plain: "PLAIN"
+        case .rle: "RLE"
+        case .deltaBinaryPacked: "DELTA_BINARY_PACKED"
+        case .rleDictionary: "RLE_DICTIONARY"
+        default: "encoding \(rawValue)"
+        }
+    }
+}
+
+package struct PageType: RawRepresentable, Hashable, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+
+    package static let data = PageType(rawValue: 0)
+    package static let dictionary = PageType(rawValue: 2)
+    package static let dataV2 = PageType(rawValue: 3)
+}
+
+package struct Codec: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+
+    package static let uncompressed = Codec(rawValue: 0)
+    package static let snappy = Codec(rawValue: 1)
+
+    package var description: String {
+        switch self {
+        case .uncompressed: "UNCOMPRESSED"
+        case .snappy: "SNAPPY"
+        default: "codec \(rawValue)"
+        }
+    }
+}
+
+/// The footer.
+package struct FileMetadata: Equatable, Sendable {
+    package struct KeyValue: Equatable, Sendable {
+        package let key: String
+        package let value: String
+    }
+
+    package var schema: [SchemaElement] = []
+    package var rowCount = 0
+    package var rowGroups: [RowGroup] = []
+    package var keyValues: [KeyValue] = []
+    package var createdBy = ""
+
+    /// The last value of `key`, as a map would keep it.
+    package subscript(key: String) -> String? { keyValues.last { $0.key == key }?.value }
+}
+
+/// One node of the schema, depth first; the first is the root.
+package struct SchemaElement: Equatable, Sendable {
+    package enum LogicalType: Equatable, Sendable {
+        case string
+        case timestampMilliseconds(adjustedToUTC: Bool)
+    }
+
+    /// Absent on groups.
+    package var type: PhysicalType?
+    /// 0 REQUIRED, 1 OPTIONAL, 2 REPEATED; absent on the root.
+    package var repetition: Int32?
+    package var name = ""
+    /// Groups only.
+    package var childCount: Int32?
+    /// 0 UTF8, 9 TIMESTAMP_MILLIS.
+    package var convertedType: Int32?
+    /// nil also for a logical type that we do not know.
+    package var logicalType: LogicalType?
+}
+
+package struct RowGroup: Equatable, Sendable {
+    package var columns: [ColumnChunk] = []
+    /// Uncompressed bytes, page headers included.
+    package var byteCount = 0
+    package var rowCount = 0
+    package var sortingColumns: [WriterOptions.SortingColumn] = []
+    /// Of its first page.
+    package var fileOffset = 0
+    /// Page headers included.
+    package var compressedByteCount = 0
+    package var ordinal: Int?
+}
+
+/// One column's values in one row group.
+package struct ColumnChunk: Equatable, Sendable {
+    /// Where a structure outside the pages lies.
+    package struct Extent: Equatable, Sendable {
+        package var offset: Int
+        package var byteCount: Int
+    }
+
+    package struct EncodingCount: Equatable, Sendable {
+        package var page: PageType
+        package var encoding: Encoding
+        package var count: Int
+    }
+
+    package var type = PhysicalType.byteArray
+    package var encodings: [Encoding] = []
+    package var path: [String] = []
+    package var codec = Codec.snappy
+    package var valueCount = 0
+    /// Page headers and dictionary page included, as in `compressedByteCount`.
+    package var uncompressedByteCount = 0
+    package var compressedByteCount = 0
+    package var dataPageOffset = 0
+    package var dictionaryPageOffset: Int?
+    package var statistics: Statistics?
+    package var encodingCounts: [EncodingCount] = []
+    package var bloomFilter: Extent?
+    package var offsetIndex: Extent?
+    package var columnIndex: Extent?
+    /// Bytes of all strings, without lengths.
+    package var stringByteCount: Int?
+
+    package var firstPageOffset: Int { dictionaryPageOffset ?? dataPageOffset }
+}
+
+/// Bounds of a column chunk; PLAIN bytes, strings without length.
+package struct Statistics: Equatable, Sendable {
+    package var nullCount: Int?
+    package var max: [UInt8]?
+    package var min: [UInt8]?
+    package var isMaxExact: Bool?
+    package var isMinExact: Bool?
+}

@@ -1,0 +1,67 @@
+/// What stands before each page.
+struct PageHeader: Equatable {
+    var type = PageType.data
+    /// Of the body; this header excluded.
+    var uncompressedByteCount = 0
+    var compressedByteCount = 0
+    /// CRC-32 of the body as stored.
+    var checksum: UInt32?
+    var valueCount = 0
+    var encoding = Encoding.plain
+    /// Data pages: RLE, whether there are levels or not.
+    var levelEncodings: [Encoding] = [.rle, .rle]
+
+    func encode(to writer: inout CompactWriter) {
+        writer.element { writer in
+            writer.int32(1, type.rawValue)
+            writer.int32(2, Int32(uncompressedByteCount))
+            writer.int32(3, Int32(compressedByteCount))
+            if let checksum { writer.int32(4, Int32(bitPattern: checksum)) }
+            writer.structure(type == .dictionary ? 7 : 5) { writer in
+                writer.int32(1, Int32(valueCount))
+                writer.int32(2, encoding.rawValue)
+                guard type == .data else { return }
+                writer.int32(3, levelEncodings[0].rawValue)
+                writer.int32(4, levelEncodings[1].rawValue)
+            }
+        }
+    }
+
+    init(type: PageType, encoding: Encoding, valueCount: Int) {
+        self.type = type
+        self.encoding = encoding
+        self.valueCount = valueCount
+    }
+
+    init(from reader: inout CompactReader) throws(ParquetError) {
+        var details: PageType?
+        try reader.structure { reader, field throws(ParquetError) in
+            switch field.id {
+            case 1: type = PageType(rawValue: try reader.int32(field))
+            case 2: uncompressedByteCount = try reader.size(field)
+            case 3: compressedByteCount = try reader.size(field)
+            case 4: checksum = UInt32(bitPattern: try reader.int32(field))
+            case 5, 7:
+                try readDetails(field, from: &reader)
+                details = field.id == 5 ? .data : .dictionary
+            default: try reader.skip(field)
+            }
+        }
+        if type == .dataV2 { throw ParquetError(.notSupported("a data page of version 2")) }
+        guard details == type else { throw reader.corrupt("a page header without the details of its type") }
+    }
+
+    private mutating func readDetails(
+        _ field: CompactReader.Field, from reader: inout CompactReader
+    ) throws(ParquetError) {
+        try reader.structure(field) { reader, member throws(ParquetError) in
+            switch member.id {
+            case 1: valueCount = try reader.size(member)
+            case 2: encoding = Encoding(rawValue: try reader.int32(member))
+            case 3 where field.id == 5: levelEncodings[0] = Encoding(rawValue: try reader.int32(member))
+            case 4 where field.id == 5: levelEncodings[1] = Encoding(rawValue: try reader.int32(member))
+            default: try reader.skip(member)
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// Where the data pages of a row group end: at the same row in every column, since readers that skip pages by the
+/// column index have mixed up rows where they did not (parquet-java#3747).
+enum PagePlan {
+    /// Row ranges: each at most `pageRowLimit` rows, and at most `pageByteLimit` raw bytes in any column unless it is
+    /// a single row.
+    static func pages(of columns: [ColumnValues], rowCount: Int, _ options: WriterOptions) -> [Range<Int>] {
+        // Numbers take 8 bytes, indexes 4 at most.
+        let rowLimit = max(1, min(options.pageRowLimit, options.pageByteLimit / 8))
+        var pages: [Range<Int>] = []
+        var start = 0
+        while start < rowCount {
+            var end = min(start + rowLimit, rowCount)
+            for case .strings(let table) in columns {
+                end = lastEnd(table, from: start, to: end, byteLimit: options.pageByteLimit)
+            }
+            pages.append(start..<end)
+            start = end
+        }
+        return pages
+    }
+
+    /// The largest end in `start + 1...end` whose strings take at most `byteLimit` bytes in PLAIN.
+    private static func lastEnd(_ table: ByteTable, from start: Int, to end: Int, byteLimit: Int) -> Int {
+        var (fits, fails) = (start + 1, end + 1)
+        while fits + 1 < fails {
+            let middle = (fits + fails) / 2
+            if PlainEncoding.byteCount(table, start..<middle) <= byteLimit { fits = middle } else { fails = middle }
+        }
+        return fits
+    }
+}

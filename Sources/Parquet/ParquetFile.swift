@@ -1,0 +1,118 @@
+/// A file opened by its footer. Any bytes are taken: what is damaged, or of a kind that we do not read, throws.
+package struct ParquetFile<Source: ByteSource> {
+    package let metadata: FileMetadata
+    let source: Source
+    /// First byte of the footer.
+    let footerOffset: Int
+    let footer: [UInt8]
+
+    /// - Throws: `.corrupt`, `.notSupported`; what the source throws.
+    package init(source: Source) throws {
+        let shortest = FileLayout.magic.count + FileLayout.tailByteCount
+        guard source.count >= shortest else {
+            throw ParquetError(.corrupt("\(source.count) bytes are too few for a parquet file"), at: 0)
+        }
+        let tail = try source.read(at: source.count - FileLayout.tailByteCount, count: FileLayout.tailByteCount)
+        guard tail.count == FileLayout.tailByteCount, [UInt8](tail.suffix(4)) == FileLayout.magic else {
+            throw ParquetError(.corrupt("it does not end with PAR1"), at: source.count - 4)
+        }
+        guard try source.read(at: 0, count: FileLayout.magic.count) == FileLayout.magic else {
+            throw ParquetError(.corrupt("it does not begin with PAR1"), at: 0)
+        }
+        let footerByteCount = tail[0..<4].reversed().reduce(0) { $0 << 8 | Int($1) }
+        guard footerByteCount <= source.count - shortest else {
+            throw ParquetError(.corrupt("a footer of \(footerByteCount) bytes"), at: source.count - 8)
+        }
+        footerOffset = source.count - FileLayout.tailByteCount - footerByteCount
+        footer = try source.read(at: footerOffset, count: footerByteCount)
+        var reader = CompactReader(footer, base: footerOffset)
+        metadata = try FileMetadata(from: &reader)
+        guard reader.position == footer.count else { throw reader.corrupt("bytes after the footer") }
+        self.source = source
+        try metadata.validate(bodyEnd: footerOffset)
+    }
+
+    /// The decoded values of one column in one row group.
+    ///
+    /// Strings stored with a dictionary come back as `.dictionary`, others as `.strings`; numbers as `.int64`.
+    /// CRCs are checked where pages have them.
+    /// - Precondition: `rowGroup` and `column` are in `metadata`.
+    package func readColumn(rowGroup: Int, column: Int) throws -> ColumnValues {
+        try decodeChunk(rowGroup, column).values
+    }
+
+    func decodeChunk(_ rowGroup: Int, _ column: Int) throws -> DecodedChunk {
+        let place = "row group \(rowGroup), column \(metadata.leafName(column))"
+        let group = metadata.rowGroups[rowGroup]
+        let chunk = group.columns[column]
+        guard let leaf = metadata.flatLeaf(column) else {
+            throw ParquetError(.notSupported("an optional, repeated or nested column"), in: place)
+        }
+        guard leaf.type == chunk.type else {
+            throw ParquetError(.corrupt("the column's type is not the schema's"), at: footerOffset, in: place)
+        }
+        let bytes = try source.read(at: chunk.firstPageOffset, count: chunk.compressedByteCount)
+        guard bytes.count == chunk.compressedByteCount else {
+            throw ParquetError(.corrupt("the file has become shorter"), at: chunk.firstPageOffset, in: place)
+        }
+        do throws(ParquetError) {
+            return try ColumnChunkReader.decode(chunk, bytes, rowCount: group.rowCount)
+        } catch {
+            throw error.located(in: place)
+        }
+    }
+}
+
+extension FileMetadata {
+    /// Columns, in the order of each row group's chunks.
+    package var leaves: [SchemaElement] { schema.filter { $0.childCount == nil } }
+
+    func leafName(_ column: Int) -> String { leaves[column].name }
+
+    /// The leaf if the schema is flat and the column REQUIRED.
+    func flatLeaf(_ column: Int) -> SchemaElement? {
+        guard schema.count == leaves.count + 1 else { return nil }
+        let leaf = leaves[column]
+        return leaf.repetition == 0 ? leaf : nil
+    }
+
+    /// Checks that every count and place is possible in a file whose pages and indexes end at `bodyEnd`.
+    func validate(bodyEnd: Int) throws(ParquetError) {
+        guard let children = schema.first?.childCount, children > 0, !leaves.isEmpty else {
+            throw ParquetError(.corrupt("the schema has no columns"), at: bodyEnd)
+        }
+        var rows = 0
+        for (index, rowGroup) in rowGroups.enumerated() {
+            let place = "row group \(index)"
+            guard rowGroup.columns.count == leaves.count else {
+                throw ParquetError(
+                    .corrupt("\(rowGroup.columns.count) columns for \(leaves.count) leaves"), at: bodyEnd, in: place)
+            }
+            for (column, chunk) in rowGroup.columns.enumerated() where !chunk.isPossible(bodyEnd: bodyEnd) {
+                throw ParquetError(
+                    .corrupt("an offset or size outside the file"), at: bodyEnd,
+                    in: "\(place), column \(leafName(column))")
+            }
+            let (sum, overflow) = rows.addingReportingOverflow(rowGroup.rowCount)
+            guard !overflow else { throw ParquetError(.corrupt("too many rows"), at: bodyEnd, in: place) }
+            rows = sum
+        }
+        guard rows == rowCount else {
+            throw ParquetError(.corrupt("\(rows) rows in row groups where the footer says \(rowCount)"), at: bodyEnd)
+        }
+    }
+}
+
+extension ColumnChunk {
+    fileprivate func isPossible(bodyEnd: Int) -> Bool {
+        func fits(_ extent: Extent?) -> Bool {
+            guard let extent else { return true }
+            return extent.offset >= FileLayout.magic.count && extent.offset <= bodyEnd
+                && extent.byteCount <= bodyEnd - extent.offset
+        }
+        let pages = Extent(offset: firstPageOffset, byteCount: compressedByteCount)
+        return fits(pages) && fits(bloomFilter) && fits(offsetIndex) && fits(columnIndex)
+            && dataPageOffset >= firstPageOffset && dataPageOffset - firstPageOffset <= compressedByteCount
+            && dictionaryPageOffset != dataPageOffset
+    }
+}

@@ -1,0 +1,190 @@
+/// All of a writer but its sink: not generic, so that the compiler sees its hot loops whole.
+struct RowGroupWriter {
+    /// What goes behind the row groups, kept for each column chunk.
+    private struct Kept {
+        var bloomFilter: BloomFilter?
+        var columnIndex: ColumnIndex?
+        var offsetIndex: OffsetIndex?
+    }
+
+    private let schema: Schema
+    private let options: WriterOptions
+    private var chunkWriter: ColumnChunkWriter
+    private(set) var metadata: FileMetadata
+    private(set) var position = FileLayout.magic.count
+    private var current = RowGroup()
+    private var kept: [Kept] = []
+
+    init(schema: Schema, options: WriterOptions) throws(ParquetError) {
+        guard !schema.columns.isEmpty else { throw ParquetError(.invalidTable("the schema has no columns")) }
+        for column in options.sortingColumns where !schema.columns.indices.contains(column.column) {
+            throw ParquetError(.invalidTable("sorting column \(column.column) is not in the schema"))
+        }
+        for name in options.bloomFilterColumns where !schema.columns.contains(where: { $0.name == name }) {
+            throw ParquetError(.invalidTable("bloom filter column \(name) is not in the schema"))
+        }
+        self.schema = schema
+        self.options = options
+        chunkWriter = ColumnChunkWriter(window: options.snappyWindow)
+        metadata = FileMetadata(schema: schema.elements, createdBy: options.createdBy)
+    }
+
+    private func place(_ column: Int) -> String {
+        "row group \(metadata.rowGroups.count), column \(schema.columns[column].name)"
+    }
+
+    /// Checks the table and cuts it into pages; no pages for no rows.
+    mutating func begin(_ values: [ColumnValues]) throws(ParquetError) -> [Range<Int>] {
+        guard values.count == schema.columns.count else {
+            throw ParquetError(.invalidTable("\(values.count) columns for a schema of \(schema.columns.count)"))
+        }
+        let rowCount = values[0].count
+        for (index, column) in values.enumerated() {
+            guard column.count == rowCount else {
+                throw ParquetError(
+                    .invalidTable("\(column.count) rows where the first column has \(rowCount)"), in: place(index))
+            }
+            try check(column, index)
+        }
+        current = RowGroup(
+            rowCount: rowCount, sortingColumns: options.sortingColumns, fileOffset: position,
+            // An i16 in the format, and optional.
+            ordinal: metadata.rowGroups.count <= Int(Int16.max) ? metadata.rowGroups.count : nil)
+        return PagePlan.pages(of: values, rowCount: rowCount, options)
+    }
+
+    private func check(_ values: ColumnValues, _ column: Int) throws(ParquetError) {
+        switch (values, schema.columns[column].physicalType) {
+        case (.int64, .int64), (.strings, .byteArray): return
+        case (.dictionary(let entries, let indexes), .byteArray):
+            var largest: UInt32 = 0
+            for index in indexes { largest = max(largest, index) }
+            guard indexes.isEmpty || Int(largest) < entries.count else {
+                throw ParquetError(
+                    .invalidTable("index \(largest) into a dictionary of \(entries.count)"), in: place(column))
+            }
+        default:
+            throw ParquetError(.invalidTable("\(values.kindName) for a column of another type"), in: place(column))
+        }
+    }
+
+    /// The bytes of one column chunk, which the caller writes next.
+    mutating func encode(
+        _ values: ColumnValues, column index: Int, pages: [Range<Int>]
+    ) throws(ParquetError) -> [UInt8] {
+        let column = schema.columns[index]
+        let bounds = ChunkBounds(values, pages: pages, byteLimit: options.statisticsByteLimit)
+        guard bounds.usesEveryEntry else {
+            throw ParquetError(.invalidTable("a dictionary entry that no row uses"), in: place(index))
+        }
+        let encoded: EncodedChunk
+        do throws(ParquetError) {
+            encoded = try chunkWriter.encode(values, as: column.encoding, pages: pages)
+        } catch {
+            throw error.located(in: place(index))
+        }
+        append(encoded, column, bounds, values)
+        return encoded.bytes
+    }
+
+    private mutating func append(
+        _ encoded: EncodedChunk, _ column: Column, _ bounds: ChunkBounds, _ values: ColumnValues
+    ) {
+        var chunk = ColumnChunk()
+        chunk.type = column.physicalType
+        chunk.encodings = encoded.hasDictionary ? [.plain, .rleDictionary] : [encoded.encoding]
+        chunk.path = [column.name]
+        chunk.valueCount = current.rowCount
+        chunk.uncompressedByteCount = encoded.uncompressedByteCount
+        chunk.compressedByteCount = encoded.bytes.count
+        chunk.dataPageOffset = position + encoded.dataPages[0].offset
+        chunk.dictionaryPageOffset = encoded.hasDictionary ? position : nil
+        chunk.statistics = bounds.statistics
+        if encoded.hasDictionary {
+            chunk.encodingCounts.append(ColumnChunk.EncodingCount(page: .dictionary, encoding: .plain, count: 1))
+        }
+        chunk.encodingCounts.append(
+            ColumnChunk.EncodingCount(page: .data, encoding: encoded.encoding, count: encoded.dataPages.count))
+        chunk.stringByteCount = bounds.stringByteCounts.map { $0.reduce(0, +) }
+        let locations = encoded.dataPages.map {
+            OffsetIndex.Location(offset: position + $0.offset, byteCount: $0.byteCount, firstRow: $0.rows.lowerBound)
+        }
+        kept.append(
+            Kept(
+                bloomFilter: bloomFilter(column, values), columnIndex: bounds.columnIndex(chunk.type),
+                offsetIndex: OffsetIndex(pages: locations, stringByteCounts: bounds.stringByteCounts)))
+        current.columns.append(chunk)
+        current.byteCount += encoded.uncompressedByteCount
+        current.compressedByteCount += encoded.bytes.count
+        position += encoded.bytes.count
+    }
+
+    private func bloomFilter(_ column: Column, _ values: ColumnValues) -> BloomFilter? {
+        guard options.bloomFilterColumns.contains(column.name), case .dictionary(let entries, _) = values else {
+            return nil
+        }
+        return BloomFilter(entries)
+    }
+
+    mutating func end() {
+        metadata.rowCount += current.rowCount
+        metadata.rowGroups.append(current)
+    }
+
+    /// The bytes behind the last row group: bloom filters, column indexes, offset indexes, footer.
+    mutating func finish(_ keyValues: [(String, String)]) throws(ParquetError) -> [UInt8] {
+        var writer = CompactWriter()
+        try place(\.bloomFilter, &writer) { $0.encode(to: &$1) } at: { $0.bloomFilter = $1 }
+        try place(\.columnIndex, &writer) { $0.encode(to: &$1) } at: { $0.columnIndex = $1 }
+        try place(\.offsetIndex, &writer) { $0.encode(to: &$1) } at: { $0.offsetIndex = $1 }
+        metadata.keyValues = keyValues.map { FileMetadata.KeyValue(key: $0.0, value: $0.1) }
+        let footerStart = writer.bytes.count
+        metadata.encode(to: &writer)
+        let footerByteCount = writer.bytes.count - footerStart
+        guard footerByteCount <= Int(Int32.max) else {
+            throw ParquetError(.tooLarge(what: "footer", size: footerByteCount, limit: Int(Int32.max)))
+        }
+        writer.raw(UInt32(footerByteCount))
+        position += writer.bytes.count + FileLayout.magic.count
+        return writer.bytes + FileLayout.magic
+    }
+
+    /// Appends one structure of each column chunk and states where it lies.
+    private mutating func place<Structure>(
+        _ structure: KeyPath<Kept, Structure?>, _ writer: inout CompactWriter,
+        encode: (Structure, inout CompactWriter) -> Void,
+        at state: (inout ColumnChunk, ColumnChunk.Extent) -> Void
+    ) throws(ParquetError) {
+        for (index, item) in kept.enumerated() {
+            guard let part = item[keyPath: structure] else { continue }
+            let offset = writer.bytes.count
+            encode(part, &writer)
+            let extent = ColumnChunk.Extent(offset: position + offset, byteCount: writer.bytes.count - offset)
+            guard extent.byteCount <= Int(Int32.max) else {
+                throw ParquetError(.tooLarge(what: "page index", size: extent.byteCount, limit: Int(Int32.max)))
+            }
+            let (rowGroup, column) = index.quotientAndRemainder(dividingBy: schema.columns.count)
+            state(&metadata.rowGroups[rowGroup].columns[column], extent)
+        }
+    }
+}
+
+extension Schema {
+    /// The root, then the leaves.
+    var elements: [SchemaElement] {
+        [SchemaElement(name: root, childCount: Int32(columns.count))] + columns.map(\.element)
+    }
+}
+
+extension Column {
+    var element: SchemaElement {
+        var element = SchemaElement(type: physicalType, repetition: 0, name: name)
+        switch kind {
+        case .string: (element.convertedType, element.logicalType) = (0, .string)
+        case .timestampMilliseconds:
+            (element.convertedType, element.logicalType) = (9, .timestampMilliseconds(adjustedToUTC: true))
+        case .int64: break
+        }
+        return element
+    }
+}

@@ -1,0 +1,171 @@
+extension ParquetFile {
+    /// Reads every byte of a file of ours and proves that it says one thing only: page CRCs, sizes, counts,
+    /// statistics, indexes and bloom filters are those of the decoded values, structures are encoded as we encode them,
+    /// and no byte lies between the parts. One column chunk in memory at a time.
+    ///
+    /// Not provable from the file alone, and left to the hash of the whole file: the texts `created_by`, key-values and
+    /// root name.
+    /// - Throws: `.corrupt` with place and offset; `.notSupported` for files of other writers.
+    package static func verify(
+        _ source: Source, statisticsByteLimit: Int = 64
+    ) throws -> (rows: Int, content: ContentHash) {
+        let file = try ParquetFile(source: source)
+        var verification = Verification(statisticsByteLimit: statisticsByteLimit)
+        try verification.checkFooter(file)
+        for rowGroup in file.metadata.rowGroups.indices {
+            try verification.checkRowGroup(rowGroup, of: file)
+        }
+        try verification.checkTrailer(file)
+        return (file.metadata.rowCount, verification.content)
+    }
+}
+
+private struct Verification {
+    let statisticsByteLimit: Int
+    var content = ContentHash()
+    /// First byte that no part has claimed yet.
+    private var position = FileLayout.magic.count
+    private var bloomFilters: [BloomFilter?] = []
+    private var columnIndexes: [ColumnIndex?] = []
+    private var offsetIndexes: [OffsetIndex] = []
+
+    init(statisticsByteLimit: Int) { self.statisticsByteLimit = statisticsByteLimit }
+
+    private func require(
+        _ holds: Bool, _ cause: @autoclosure () -> String, at offset: Int? = nil, in place: String? = nil
+    ) throws(ParquetError) {
+        guard holds else { throw ParquetError(.corrupt(cause()), at: offset ?? position, in: place) }
+    }
+
+    func checkFooter<Source>(_ file: ParquetFile<Source>) throws(ParquetError) {
+        let metadata = file.metadata
+        var writer = CompactWriter()
+        metadata.encode(to: &writer)
+        try require(writer.bytes == file.footer, "the footer is not encoded as we do", at: file.footerOffset)
+        let leaves = metadata.leaves
+        let isFlat = metadata.schema.count == leaves.count + 1
+        try require(
+            isFlat && metadata.schema[0].childCount == Int32(clamping: leaves.count), "the schema is not flat",
+            at: file.footerOffset)
+        for leaf in leaves {
+            let isOurs = Column.Kind.allCases.contains { Column(leaf.name, $0, .plain).element == leaf }
+            try require(isOurs, "column \(leaf.name) has a type that we do not write", at: file.footerOffset)
+        }
+        for rowGroup in metadata.rowGroups {
+            let sorting = rowGroup.sortingColumns
+            try require(
+                sorting == metadata.rowGroups[0].sortingColumns
+                    && sorting.allSatisfy { leaves.indices.contains($0.column) },
+                "row groups are sorted by different columns", at: file.footerOffset)
+        }
+    }
+
+    mutating func checkRowGroup<Source>(_ index: Int, of file: ParquetFile<Source>) throws {
+        let rowGroup = file.metadata.rowGroups[index]
+        let place = "row group \(index)"
+        try require(rowGroup.rowCount > 0, "a row group without rows", in: place)
+        try require(rowGroup.fileOffset == position, "the row group does not begin where its bytes do", in: place)
+        try require(rowGroup.ordinal ?? index == index, "the row group's ordinal is another", in: place)
+        var (byteCount, compressedByteCount) = (0, 0)
+        var pageRows: [Range<Int>]?
+        for (column, chunk) in rowGroup.columns.enumerated() {
+            let place = "row group \(index), column \(file.metadata.leafName(column))"
+            try require(chunk.path == [file.metadata.leafName(column)], "the column has another path", in: place)
+            try require(chunk.firstPageOffset == position, "the column does not begin where its bytes do", in: place)
+            let decoded = try file.decodeChunk(index, column)
+            try require(decoded.pageRows == pageRows ?? decoded.pageRows, "pages end at different rows", in: place)
+            pageRows = decoded.pageRows
+            do throws(ParquetError) {
+                try check(chunk, decoded)
+            } catch {
+                throw error.located(in: place)
+            }
+            try checkHeaders(decoded, try file.source.read(at: position, count: chunk.compressedByteCount))
+            content.add(column: column, decoded.values)
+            position += chunk.compressedByteCount
+            // Sizes come from the file: sums may not fit.
+            byteCount = byteCount.addingReportingOverflow(chunk.uncompressedByteCount).partialValue
+            compressedByteCount += chunk.compressedByteCount
+        }
+        try require(
+            rowGroup.byteCount == byteCount && rowGroup.compressedByteCount == compressedByteCount,
+            "the row group's sizes are not its columns'", in: place)
+    }
+
+    private mutating func check(_ chunk: ColumnChunk, _ decoded: DecodedChunk) throws(ParquetError) {
+        let hasDictionary = decoded.dictionaryPage != nil
+        let encoding = decoded.dataPages[0].header.encoding
+        let byteCount = decoded.pages.reduce(0) { $0 + $1.headerByteCount + $1.header.uncompressedByteCount }
+        try require(chunk.uncompressedByteCount == byteCount, "the column's raw size is not its pages'")
+        try require(decoded.dataPages.allSatisfy { $0.header.encoding == encoding }, "a column of two encodings")
+        try require(
+            chunk.encodings == (hasDictionary ? [.plain, .rleDictionary] : [encoding]),
+            "the column's encodings are not its pages'")
+        var counts = [ColumnChunk.EncodingCount(page: .data, encoding: encoding, count: decoded.dataPages.count)]
+        if hasDictionary {
+            counts.insert(ColumnChunk.EncodingCount(page: .dictionary, encoding: .plain, count: 1), at: 0)
+        }
+        try require(chunk.encodingCounts == counts, "the column's encoding statistics are not its pages'")
+
+        let bounds = ChunkBounds(decoded.values, pages: decoded.pageRows, byteLimit: statisticsByteLimit)
+        try require(bounds.usesEveryEntry, "a dictionary entry that no row uses")
+        try require(chunk.statistics == bounds.statistics, "the column's statistics are not its values'")
+        try require(
+            chunk.stringByteCount == bounds.stringByteCounts.map { $0.reduce(0, +) },
+            "the column's string size is not its values'")
+        columnIndexes.append(bounds.columnIndex(chunk.type))
+        let locations = zip(decoded.dataPages, decoded.pageRows).map { page, rows in
+            OffsetIndex.Location(
+                offset: position + page.bytes.lowerBound, byteCount: page.bytes.count, firstRow: rows.lowerBound)
+        }
+        offsetIndexes.append(OffsetIndex(pages: locations, stringByteCounts: bounds.stringByteCounts))
+        if chunk.bloomFilter != nil, case .dictionary(let entries, _) = decoded.values {
+            bloomFilters.append(BloomFilter(entries))
+        } else {
+            bloomFilters.append(nil)
+        }
+    }
+
+    /// Page headers are not under a CRC: they must be the bytes that we write for what they say.
+    private func checkHeaders(_ decoded: DecodedChunk, _ bytes: [UInt8]) throws(ParquetError) {
+        for page in decoded.pages {
+            let offset = position + page.bytes.lowerBound
+            var writer = CompactWriter()
+            page.header.encode(to: &writer)
+            let stored = bytes[page.bytes].prefix(page.headerByteCount)
+            try require(stored.elementsEqual(writer.bytes), "a page header is not encoded as we do", at: offset)
+            try require(page.header.checksum != nil, "a page without CRC", at: offset)
+            try require(page.header.levelEncodings == [.rle, .rle], "levels of another encoding", at: offset)
+        }
+    }
+
+    /// Bloom filters, column indexes, offset indexes: nothing between them, and the footer next.
+    mutating func checkTrailer<Source>(_ file: ParquetFile<Source>) throws {
+        let chunks = file.metadata.rowGroups.flatMap(\.columns)
+        for (chunk, filter) in zip(chunks, bloomFilters) {
+            try check(chunk.bloomFilter, filter.map { $0.encode(to:) }, "bloom filter", file)
+        }
+        for (chunk, index) in zip(chunks, columnIndexes) {
+            try check(chunk.columnIndex, index.map { $0.encode(to:) }, "column index", file)
+        }
+        for (chunk, index) in zip(chunks, offsetIndexes) {
+            try check(chunk.offsetIndex, index.encode(to:), "offset index", file)
+        }
+        try require(position == file.footerOffset, "bytes between the indexes and the footer")
+    }
+
+    private mutating func check<Source>(
+        _ extent: ColumnChunk.Extent?, _ encode: ((inout CompactWriter) -> Void)?, _ name: String,
+        _ file: ParquetFile<Source>
+    ) throws {
+        guard let encode, let extent else {
+            return try require((encode == nil) == (extent == nil), "a \(name) is missing or one too many")
+        }
+        var writer = CompactWriter()
+        encode(&writer)
+        try require(extent.offset == position && extent.byteCount == writer.bytes.count, "a \(name) lies elsewhere")
+        let stored = try file.source.read(at: position, count: extent.byteCount)
+        try require(stored == writer.bytes, "a \(name) is not its values'")
+        position += extent.byteCount
+    }
+}

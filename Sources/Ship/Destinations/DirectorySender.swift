@@ -1,0 +1,74 @@
+internal import DiskIO
+internal import Parquet
+
+/// Copies files to `<path>/[dt=…/hr=…/]<name>`: complete and durable when the name appears there.
+struct DirectorySender: Sender {
+    let name: String
+    let kind = "directory"
+    let chunk = 200
+    let path: String
+    let hive: Bool
+    let fileSystem: any FileSystem
+
+    func prepare(_ rows: [Shipment], _ cycle: Cycle) -> PreparedChunk { PreparedChunk(ready: rows) }
+
+    func finish(_ cycle: Cycle) {}
+
+    func send(_ row: Shipment, path source: String, _ witness: FileWitness) -> UploadOutcome {
+        guard let id = ReferenceID(row.file) else {
+            return .failed(ShipFailure(.fileRead, "\(row.file) is not a reference id"), dropsURL: false)
+        }
+        let folder = hive ? "\(path)/\(id.hivePartition)" : path
+        do throws(IOError) {
+            return try place(source, in: folder, as: row.file, witness)
+        } catch {
+            let code: ShipErrorCode =
+                switch error.operation {
+                case .makeDirectory: .dirCreate
+                case _ where error.path == source: .fileRead
+                default: .fileCreate
+                }
+            return .again(ShipFailure(code, "\(error)"), after: nil)
+        }
+    }
+
+    private func place(
+        _ source: String, in folder: String, as name: String, _ witness: FileWitness
+    ) throws(IOError) -> UploadOutcome {
+        try makeDirectories(folder)
+        let target = "\(folder)/\(name)"
+        if try fileSystem.exists(target) {
+            let found = try FileWitness.read(target, in: fileSystem)
+            guard found == witness else {
+                let text = "\(target) exists with other bytes (SHA-256 \(found.sha256)); move it away and retry"
+                return .failed(ShipFailure(.fileCreate, text), dropsURL: false)
+            }
+            // An earlier attempt got this far; its directory entry may not be durable yet.
+            try fileSystem.syncDirectory(folder)
+            return .uploaded(.local)
+        }
+        let temporary = "\(folder)/.\(name).tmp"
+        if try fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
+        let copy = try File(temporary, .create, in: fileSystem)
+        let copied = try FileWitness.read(source, in: fileSystem) { (bytes, offset) throws(IOError) in
+            try copy.write(bytes, at: offset)
+        }
+        guard copied == witness else {
+            try fileSystem.remove(temporary)
+            return .damaged(ShipFailure(.fileRead, "\(source) changed while it was copied"))
+        }
+        try copy.seal()
+        try fileSystem.rename(temporary, to: target)
+        try fileSystem.syncDirectory(folder)
+        return .uploaded(.local)
+    }
+
+    /// Makes `folder` and its missing parents, each durable in its own parent.
+    private func makeDirectories(_ folder: String) throws(IOError) {
+        guard try !fileSystem.exists(folder) else { return }
+        let parent = PosixFileSystem.parent(of: folder)
+        if parent != folder { try makeDirectories(parent) }
+        try fileSystem.makeDirectory(folder)
+        try fileSystem.syncDirectory(parent)
+    }
+}

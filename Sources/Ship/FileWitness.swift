@@ -1,0 +1,37 @@
+internal import DiskIO
+internal import Digest
+
+/// What a file's bytes are, by reading all of them.
+struct FileWitness: Equatable, Sendable {
+    /// 64 hex digits.
+    let sha256: String
+    /// 32 hex digits: what S3 answers as the ETag of a plain PUT.
+    let md5: String
+    let byteCount: UInt64
+
+    static let chunkByteCount = 1 << 20
+
+    /// Reads the file at `path`; `each` sees every chunk with its offset (a copy is made that way).
+    static func read(
+        _ path: String, in fileSystem: any FileSystem, each: ([UInt8], UInt64) throws(IOError) -> Void
+    ) throws(IOError) -> FileWitness {
+        let file = try File(path, .read, in: fileSystem)
+        var sha256 = Digest(.sha256)
+        var md5 = Digest(.md5)
+        var offset: UInt64 = 0
+        while true {
+            let chunk = try file.read(at: offset, count: chunkByteCount)
+            guard !chunk.isEmpty else { break }
+            // SAFETY: UInt8 has no padding.
+            sha256.update(unsafe chunk.span.bytes)
+            md5.update(unsafe chunk.span.bytes)
+            try each(chunk, offset)
+            offset += UInt64(chunk.count)
+        }
+        return FileWitness(sha256: hex(sha256.finish()), md5: hex(md5.finish()), byteCount: offset)
+    }
+
+    static func read(_ path: String, in fileSystem: any FileSystem) throws(IOError) -> FileWitness {
+        try read(path, in: fileSystem) { (_, _) throws(IOError) in }
+    }
+}

@@ -1,0 +1,183 @@
+/// What a move stores in its row besides the state.
+package enum RowChange: Sendable, Equatable {
+    case none
+    /// A fresh presigned URL. It is stored before its first use, so that a restart can use it again.
+    case url(RedactedURL, expiresMilliseconds: Int64)
+    /// An attempt begins with the file's 64-digit SHA-256.
+    case attempt(sha256: String)
+    /// Delivered: the URL is wiped, errors and back-off are forgotten.
+    case receipt(Receipt)
+    /// It did not work; not tried again before the given time.
+    case failure(ShipFailure, notBeforeMilliseconds: Int64, dropsURL: Bool)
+    /// An operator's word: back to the start, at once.
+    case reset
+}
+
+extension Ledger {
+    /// Moves one row, if it is in `state` now; stores `change`, and a line of history.
+    /// - Throws: `.movedMeanwhile`, and nothing was changed.
+    package func move(
+        _ file: String, _ destination: String, from state: ShipmentState, to next: ShipmentState, at now: Int64,
+        _ change: RowChange, detail: String
+    ) throws(ShipError) {
+        try connection.transaction { () throws(ShipError) in
+            try moveInTransaction(file, destination, from: state, to: next, at: now, change, detail: detail)
+        }
+    }
+
+    /// Stores the URLs of one allocate call: every row, or none.
+    package func allocate(
+        _ rows: [(row: Shipment, url: RedactedURL, expiresMilliseconds: Int64)], at now: Int64
+    ) throws(ShipError) {
+        try connection.transaction { () throws(ShipError) in
+            for (row, url, expires) in rows {
+                try moveInTransaction(
+                    row.file, row.destination, from: row.state, to: .allocated, at: now,
+                    .url(url, expiresMilliseconds: expires), detail: "\(url)")
+            }
+        }
+    }
+
+    /// Marks rows as failed for one common reason.
+    package func fail(
+        _ rows: [Shipment], _ failure: ShipFailure, notBeforeMilliseconds: Int64, at now: Int64
+    ) throws(ShipError) {
+        try connection.transaction { () throws(ShipError) in
+            for row in rows {
+                try moveInTransaction(
+                    row.file, row.destination, from: row.state, to: .failed, at: now,
+                    .failure(failure, notBeforeMilliseconds: notBeforeMilliseconds, dropsURL: false),
+                    detail: failure.description)
+            }
+        }
+    }
+
+    /// Quarantines a file at every destination that does not have it: its bytes are not what its name says (I8).
+    package func quarantine(_ file: String, _ failure: ShipFailure, at now: Int64) throws(ShipError) {
+        try connection.transaction { () throws(ShipError) in
+            for row in try rows(of: file) where row.state.mayBecome(.quarantined) {
+                try moveInTransaction(
+                    file, row.destination, from: row.state, to: .quarantined, at: now,
+                    .failure(failure, notBeforeMilliseconds: 0, dropsURL: true), detail: failure.description)
+            }
+        }
+    }
+
+    /// Takes in files that a destination has no row for. Names known already are left as they are.
+    /// - Returns: how many were new.
+    package func insert(
+        _ files: [FoundFile], _ destination: String, as state: ShipmentState, at now: Int64, detail: String
+    ) throws(ShipError) -> Int {
+        try connection.transaction { () throws(ShipError) in
+            var inserted = 0
+            for file in files {
+                let uploaded: Int64? = state.isDelivered ? now : nil
+                let count = try connection.run(
+                    """
+                    INSERT OR IGNORE INTO shipment (file, destination, state, sample_ms, bytes, rows, discovered_ms,
+                        changed_ms, uploaded_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                    .text(file.name), .text(destination), .text(state.rawValue), .integer(file.sampleMilliseconds),
+                    .integer(file.byteCount), SQLValue(file.rowCount), .integer(now), .integer(now), SQLValue(uploaded))
+                guard count == 1 else { continue }
+                inserted += 1
+                try recordHistory(file.name, destination, at: now, from: nil, to: state.rawValue, detail: detail)
+                if state.isDelivered { try addToTotals(destination, bytes: file.byteCount, rows: file.rowCount ?? 0) }
+            }
+            return inserted
+        }
+    }
+
+    func moveInTransaction(
+        _ file: String, _ destination: String, from state: ShipmentState, to next: ShipmentState, at now: Int64,
+        _ change: RowChange, detail: String
+    ) throws(ShipError) {
+        precondition(state.mayBecome(next), "no move from \(state) to \(next)")
+        let guarded = "changed_ms = ? WHERE file = ? AND destination = ? AND state = ?"
+        let key: [SQLValue] = [.integer(now), .text(file), .text(destination), .text(state.rawValue)]
+        let (assignments, values) = Self.assignments(of: change, at: now)
+        if next == .uploaded { try countDelivery(file, destination, state, at: now) }
+        var update = try connection.prepare("UPDATE shipment SET state = ?, \(assignments)\(guarded) RETURNING 1")
+        try update.bind([.text(next.rawValue)] + values + key)
+        guard try update.step() else {
+            throw ShipError(
+                .movedMeanwhile, "move \(file) at \(destination) from \(state) to \(next)",
+                cause: "it is not \(state) any more", advice: "look at czctl files list")
+        }
+        while try update.step() {}
+        try recordHistory(file, destination, at: now, from: state.rawValue, to: next.rawValue, detail: detail)
+        if case .failure(let failure, _, _) = change { try note(failure, of: destination, at: now) }
+    }
+
+    private static func assignments(of change: RowChange, at now: Int64) -> (text: String, values: [SQLValue]) {
+        switch change {
+        case .none: ("", [])
+        case .url(let url, let expires): ("url = ?, url_expires_ms = ?, ", [.text(url.text), .integer(expires)])
+        case .attempt(let sha256): ("attempts = attempts + 1, sha256 = ?, ", [.text(sha256)])
+        case .receipt(let receipt):
+            (
+                """
+                receipt_status = ?, receipt_etag = ?, receipt_request_id = ?, receipt_date = ?, \
+                uploaded_ms = COALESCE(uploaded_ms, ?), url = NULL, url_expires_ms = NULL, failures = 0, \
+                not_before_ms = 0, error_code = NULL, error = NULL, error_ms = NULL, 
+                """,
+                [
+                    .integer(Int64(receipt.status)), SQLValue(receipt.etag), SQLValue(receipt.requestID),
+                    SQLValue(receipt.serverDate), .integer(now),
+                ]
+            )
+        case .failure(let failure, let notBefore, let dropsURL):
+            (
+                (dropsURL ? "url = NULL, url_expires_ms = NULL, " : "")
+                    + "failures = failures + 1, not_before_ms = ?, error_code = ?, error = ?, error_ms = ?, ",
+                [.integer(notBefore), .text(failure.code.rawValue), .text(failure.text), .integer(now)]
+            )
+        case .reset: ("failures = 0, not_before_ms = 0, url = NULL, url_expires_ms = NULL, ", [])
+        }
+    }
+
+    /// Adds to the destination's sums when this file is delivered for the first time (a replay is not).
+    private func countDelivery(
+        _ file: String, _ destination: String, _ state: ShipmentState, at now: Int64
+    ) throws(ShipError) {
+        var query = try connection.prepare(
+            "SELECT bytes, rows, uploaded_ms FROM shipment WHERE file = ? AND destination = ? AND state = ?")
+        try query.bind([.text(file), .text(destination), .text(state.rawValue)])
+        guard try query.step() else { return }
+        if query.optionalInteger(2) == nil {
+            try addToTotals(destination, bytes: query.integer(0), rows: query.integer(1))
+        }
+        try connection.run("UPDATE destination SET last_success_ms = ? WHERE name = ?", .integer(now), .text(destination))
+    }
+
+    private func addToTotals(_ destination: String, bytes: Int64, rows: Int64) throws(ShipError) {
+        try connection.run(
+            """
+            INSERT INTO destination (name, files, bytes, rows) VALUES (?, 1, ?, ?) ON CONFLICT (name) DO UPDATE
+            SET files = files + 1, bytes = bytes + excluded.bytes, rows = rows + excluded.rows
+            """, .text(destination), .integer(bytes), .integer(rows))
+    }
+
+    /// Keeps the last failure of a destination for `status`.
+    package func note(_ failure: ShipFailure, of destination: String, at now: Int64) throws(ShipError) {
+        try connection.run(
+            """
+            INSERT INTO destination (name, last_error_ms, last_error_code, last_error) VALUES (?, ?, ?, ?)
+            ON CONFLICT (name) DO UPDATE SET last_error_ms = excluded.last_error_ms,
+            last_error_code = excluded.last_error_code, last_error = excluded.last_error
+            """, .text(destination), .integer(now), .text(failure.code.rawValue), .text(failure.text))
+    }
+
+    func recordHistory(
+        _ file: String, _ destination: String, at now: Int64, from: String?, to: String, detail: String
+    ) throws(ShipError) {
+        try connection.run(
+            "INSERT INTO history (file, destination, at_ms, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            .text(file), .text(destination), .integer(now), SQLValue(from), .text(to), .text(detail))
+        try connection.run(
+            """
+            DELETE FROM history WHERE file = ?1 AND destination = ?2 AND id <= (SELECT id FROM history
+            WHERE file = ?1 AND destination = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)
+            """, .text(file), .text(destination), .integer(Self.historyLimit))
+    }
+}

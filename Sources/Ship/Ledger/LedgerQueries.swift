@@ -1,0 +1,161 @@
+/// Which rows an operator means.
+package enum ShipmentFilter: Sendable, Equatable {
+    case all
+    case states(Set<ShipmentState>)
+    case files([String])
+}
+
+extension Ledger {
+    /// Rows, oldest samples first; at most `limit`.
+    package func list(_ filter: ShipmentFilter, limit: Int = .max) throws(ShipError) -> [Shipment] {
+        switch filter {
+        case .all: return try select("", [], limit)
+        case .states(let states):
+            guard !states.isEmpty else { return [] }
+            let places = states.map { _ in "?" }.joined(separator: ", ")
+            let values = states.map { SQLValue.text($0.rawValue) }
+            return try select("WHERE state IN (\(places))", values, limit)
+        case .files(let names):
+            var found: [Shipment] = []
+            for name in names { found += try rows(of: name) }
+            return Array(found.prefix(limit))
+        }
+    }
+
+    /// The rows of one file, by destination.
+    package func rows(of file: String) throws(ShipError) -> [Shipment] {
+        try select("WHERE file = ?", [.text(file)], .max)
+    }
+
+    package func row(_ file: String, _ destination: String) throws(ShipError) -> Shipment? {
+        try select("WHERE file = ? AND destination = ?", [.text(file), .text(destination)], 1).first
+    }
+
+    private func select(_ condition: String, _ values: [SQLValue], _ limit: Int) throws(ShipError) -> [Shipment] {
+        var query = try connection.prepare(
+            "SELECT \(Shipment.columns) FROM shipment \(condition) ORDER BY sample_ms, file, destination LIMIT ?")
+        try query.bind(values + [.integer(Int64(limit))])
+        var found: [Shipment] = []
+        while try query.step() { found.append(try Shipment(query)) }
+        return found
+    }
+
+    /// The state of each named file at each destination; a name without rows has none.
+    package func states(of files: [String]) throws(ShipError) -> [[String: ShipmentState]] {
+        var query = try connection.prepare("SELECT destination, state FROM shipment WHERE file = ?")
+        var result: [[String: ShipmentState]] = []
+        for file in files {
+            try query.bind([.text(file)])
+            var states: [String: ShipmentState] = [:]
+            while try query.step() { states[query.text(0)] = ShipmentState(rawValue: query.text(1)) }
+            result.append(states)
+        }
+        return result
+    }
+
+    /// Names that `destination` should get now, oldest samples first.
+    package func due(
+        _ destination: String, at now: Int64, ignoringBackOff: Bool
+    ) throws(ShipError) -> [String] {
+        var query = try connection.prepare(
+            """
+            SELECT file FROM shipment WHERE destination = ? AND state IN ('discovered', 'allocated', 'uploading', 'failed')
+            AND (state != 'failed' OR not_before_ms <= ? OR ?) ORDER BY sample_ms, file
+            """)
+        try query.bind([.text(destination), .integer(now), .integer(ignoringBackOff ? 1 : 0)])
+        var names: [String] = []
+        while try query.step() { names.append(query.text(0)) }
+        return names
+    }
+
+    /// Delivered files, everywhere before `milliseconds`, whose local copies may go: at most `limit` names.
+    package func purgeable(before milliseconds: Int64, limit: Int) throws(ShipError) -> [String] {
+        var query = try connection.prepare(
+            """
+            SELECT file FROM shipment GROUP BY file HAVING MIN(state IN ('uploaded', 'purging', 'purged'))
+            AND MAX(state IN ('uploaded', 'purging')) AND MAX(COALESCE(uploaded_ms, 0)) < ? LIMIT ?
+            """)
+        try query.bind([.integer(milliseconds), .integer(Int64(limit))])
+        var names: [String] = []
+        while try query.step() { names.append(query.text(0)) }
+        return names
+    }
+
+    package func history(_ file: String, _ destination: String) throws(ShipError) -> [HistoryEntry] {
+        var query = try connection.prepare(
+            "SELECT at_ms, from_state, to_state, detail FROM history WHERE file = ? AND destination = ? ORDER BY id")
+        try query.bind([.text(file), .text(destination)])
+        var entries: [HistoryEntry] = []
+        while try query.step() {
+            entries.append(
+                HistoryEntry(
+                    atMilliseconds: query.integer(0), from: query.optionalText(1), to: query.text(2),
+                    detail: query.text(3)))
+        }
+        return entries
+    }
+
+    package func counts() throws(ShipError) -> [StateCount] {
+        var query = try connection.prepare(
+            """
+            SELECT destination, state, COUNT(*), SUM(bytes), SUM(COALESCE(rows, 0)) FROM shipment
+            GROUP BY destination, state ORDER BY destination, state
+            """)
+        var counts: [StateCount] = []
+        while try query.step() {
+            guard let state = ShipmentState(rawValue: query.text(1)) else { continue }
+            counts.append(
+                StateCount(
+                    destination: query.text(0), state: state, files: query.integer(2), bytes: query.integer(3),
+                    rows: query.integer(4)))
+        }
+        return counts
+    }
+
+    package func unsent() throws(ShipError) -> UnsentSummary {
+        var query = try connection.prepare(
+            """
+            SELECT COUNT(*), COALESCE(SUM(bytes), 0), COALESCE(SUM(rows), 0), MIN(first) FROM
+            (SELECT MAX(bytes) AS bytes, MAX(COALESCE(rows, 0)) AS rows, MIN(discovered_ms) AS first FROM shipment
+            WHERE state IN ('discovered', 'allocated', 'uploading', 'failed') GROUP BY file)
+            """)
+        guard try query.step() else { return UnsentSummary(files: 0, bytes: 0, rows: 0) }
+        return UnsentSummary(
+            files: query.integer(0), bytes: query.integer(1), rows: query.integer(2),
+            oldestDiscoveredMilliseconds: query.optionalInteger(3))
+    }
+
+    package func destinations() throws(ShipError) -> [DestinationSummary] {
+        var query = try connection.prepare(
+            """
+            SELECT name, files, bytes, rows, last_success_ms, last_error_code, last_error, last_error_ms
+            FROM destination ORDER BY name
+            """)
+        var summaries: [DestinationSummary] = []
+        while try query.step() {
+            let error = query.optionalText(5).map {
+                RecordedError(code: $0, text: query.text(6), atMilliseconds: query.integer(7))
+            }
+            summaries.append(
+                DestinationSummary(
+                    name: query.text(0), filesUploaded: query.integer(1), bytesUploaded: query.integer(2),
+                    rowsUploaded: query.integer(3), lastSuccessMilliseconds: query.optionalInteger(4), lastError: error))
+        }
+        return summaries
+    }
+
+    /// Puts failed, abandoned and quarantined rows back in the queue, without back-off and with a fresh URL; other rows
+    /// are left. A quarantined file is checked again before anything is sent.
+    /// - Returns: the rows as they were; with `dryRun` nothing is changed.
+    package func retry(_ filter: ShipmentFilter, dryRun: Bool, at now: Int64) throws(ShipError) -> [Shipment] {
+        if dryRun { return try list(filter).filter(\.state.isRetryable) }
+        return try connection.transaction { () throws(ShipError) in
+            let rows = try list(filter).filter(\.state.isRetryable)
+            for row in rows {
+                try moveInTransaction(
+                    row.file, row.destination, from: row.state, to: .discovered, at: now, .reset, detail: "retry")
+            }
+            return rows
+        }
+    }
+}

@@ -1,0 +1,21 @@
+/// The original's error codes: values of the label `error_status_code`. Existing alerts select on these strings.
+package enum ShipErrorCode: String, CaseIterable, Sendable {
+    case unauthorized = "err-unauthorized"
+    case noURLs = "err-no-urls"
+    case invalidShipperID = "err-invalid-shipper-id"
+    case encodeBody = "err-encode-body"
+    case getRemoteBase = "err-get-remote-base"
+    case httpRequestFailed = "err-http-request-failed"
+    case httpUnknown = "err-http-unknown"
+    case invalidBody = "err-invalid-body"
+    case expiredURL = "err-expired-url"
+    case dirCreate = "err-dir-create"
+    case lockCreate = "err-lock-create"
+    case lockRelease = "err-lock-release"
+    case filesWalk = "err-files-walk"
+    case fileRemove = "err-file-remove"
+    case fileCreate = "err-file-create"
+    case fileRead = "err-file-read"
+    case storageCleanup = "err-storage-cleanup"
+    case getDiskUsage = "err-get-disk-usage"
+}

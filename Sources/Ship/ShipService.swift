@@ -1,0 +1,168 @@
+package import DiskIO
+package import Logging
+internal import Metrics
+internal import Synchronization
+
+/// The shipper: one of it a volume. `run` cycles until it is stopped; `pass` is one cycle, for `czctl drain` and tests.
+package final class ShipService: Sendable {
+    package let ledger: Ledger
+    package let shipperID: String
+    private let work: ShipmentPass
+    private let lock: DirectoryLock
+    private let wakeUp = Signal()
+    private let gate = Gate()
+    private let adopted = Mutex(false)
+    private let last = Mutex<PassReport?>(nil)
+    private let executor = BlockingExecutor()
+
+    /// Takes the volume's shipper lock, opens or makes the ledger and the shipper id.
+    /// - Parameter owner: what the lock file says, for the one who is refused.
+    /// - Throws: `.options` with every fault; `.alreadyRunning`; `.newerLedger`; `.shipperID`; `.disk`.
+    package init(
+        options: ShipOptions, layout: VolumeLayout, fileSystem: any FileSystem, clocks: Clocks,
+        transport: any HTTPTransport, jitter: Jitter, metrics: ShipMetrics, logger: Logger, owner: String
+    ) throws(ShipError) {
+        guard options.faults.isEmpty else {
+            throw ShipError(
+                .options, "start the shipper", cause: options.faults.joined(separator: "; "),
+                advice: "correct the configuration")
+        }
+        lock = try Self.lock(layout, fileSystem, owner: owner)
+        let opened = try Ledger.open(layout, fileSystem, wallMilliseconds: clocks.wallMilliseconds())
+        if let setAside = opened.setAside { logger.error("\(setAside)") }
+        ledger = opened.ledger
+        shipperID = try ShipperID.load(layout, fileSystem, hostName: options.hostName)
+        let context = ShipContext(
+            options: options, layout: layout, fileSystem: fileSystem, clocks: clocks, transport: transport,
+            jitter: jitter, metrics: metrics, logger: logger, ledger: ledger, shipperID: shipperID, stop: Signal())
+        work = ShipmentPass(context: context, senders: options.destinations.map { Self.sender($0, context) })
+    }
+
+    private static func lock(
+        _ layout: VolumeLayout, _ fileSystem: any FileSystem, owner: String
+    ) throws(ShipError) -> DirectoryLock {
+        do throws(IOError) {
+            try layout.makeShipperDirectories(in: fileSystem)
+            return try DirectoryLock(layout.shipperLock, owner: owner)
+        } catch {
+            guard error.operation == .lock else { throw ShipError(error, "start the shipper") }
+            throw ShipError(
+                .alreadyRunning, "start the shipper on \(layout.root)", cause: "another one runs (\(error))",
+                advice: "look into \(layout.shipperLock) for its name")
+        }
+    }
+
+    private static func sender(_ destination: DestinationOptions, _ context: ShipContext) -> any Sender {
+        switch destination {
+        case .directory(let name, let path, let hive):
+            return DirectorySender(name: name, path: path, hive: hive, fileSystem: context.fileSystem)
+        case .cloudZero(let options):
+            let api = UploadAPI(
+                options: options, clusterName: context.options.clusterName,
+                cloudAccountID: context.options.cloudAccountID, region: context.options.region,
+                shipperID: context.shipperID, version: context.options.version,
+                attemptTimeout: context.options.attemptTimeout)
+            return CloudZeroSender(context: context, api: api)
+        }
+    }
+
+    private var context: ShipContext { work.context }
+
+    /// What the last finished cycle did; nil before the first.
+    package var lastReport: PassReport? { last.withLock { $0 } }
+
+    /// Starts a cycle now instead of at its time. From anywhere.
+    package func wake() { wakeUp.raise() }
+
+    /// Ends `run`: no upload is begun any more; those in flight get `stopTimeLimit`, then they are cut and sent again by
+    /// the next start.
+    package func stop() {
+        if !context.stop.isRaised { context.metrics.shutdowns.add() }
+        context.stop.raise()
+        wakeUp.raise()
+    }
+
+    /// Cycles until `stop`, or until its task is cancelled (then uploads in flight are cut at once).
+    package func run() async throws {
+        context.logger.info(
+            "Shipper service starting",
+            metadata: ["shipper_id": "\(shipperID)", "destinations": "\(work.senders.map(\.name).joined(separator: ","))"])
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.cycles() }
+            group.addTask {
+                await self.context.stop.wait()
+                // Cancelled when the cycles end first: then there is nothing left to cut.
+                try? await self.context.clocks.sleep(self.context.options.stopTimeLimit)
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func cycles() async {
+        while !context.stop.isRaised, !Task.isCancelled {
+            wakeUp.lower()
+            _ = await pass()
+            _ = await wakeUp.wait(atMost: context.options.sendInterval, context.clocks.sleep)
+        }
+    }
+
+    /// One cycle; a second caller waits for the first one's to end.
+    /// - Parameter ignoringBackOff: takes also files whose time has not come.
+    package func pass(ignoringBackOff: Bool = false) async -> PassReport {
+        await gate.enter()
+        let report = await withTaskExecutorPreference(executor) { await cycle(ignoringBackOff) }
+        await gate.leave()
+        last.withLock { $0 = report }
+        return report
+    }
+
+    private func cycle(_ ignoringBackOff: Bool) async -> PassReport {
+        var report = PassReport()
+        do {
+            if !adopted.withLock({ $0 }) {
+                try await work.adopt()
+                adopted.withLock { $0 = true }
+            }
+        } catch {
+            report.note("cannot take in the volume's directories: \(error)")
+        }
+        let cycle = Cycle(start: context.clocks.uptime(), ignoresBackOff: ignoringBackOff)
+        let done = await work.run(cycle)
+        report.ignoredNames = done.ignoredNames
+        report.unsent = done.unsent
+        report.add(done)
+        log(report)
+        return report
+    }
+
+    private func log(_ report: PassReport) {
+        let metadata: Logger.Metadata = [
+            "uploaded": "\(report.uploaded)", "failed": "\(report.failed)", "quarantined": "\(report.quarantined)",
+            "unsent": "\(report.unsent.files)",
+        ]
+        if let first = report.failures.first {
+            context.logger.error("failed to ship the metrics", metadata: metadata.merging(["error": "\(first)"]) { $1 })
+        } else {
+            context.logger.info("Successfully ran the shipper cycle", metadata: metadata)
+        }
+    }
+}
+
+/// Lets one in at a time.
+private actor Gate {
+    private var isTaken = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func enter() async {
+        guard isTaken else {
+            isTaken = true
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func leave() {
+        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+    }
+}

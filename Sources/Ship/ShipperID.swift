@@ -1,0 +1,44 @@
+package import DiskIO
+internal import FoundationEssentials
+
+/// The volume's name towards the upload API: `<storage_path>/.shipperid`, made once.
+package enum ShipperID {
+    static let lengthLimit = 253
+
+    /// Reads the id, or makes it of `hostName`, else of a random UUID.
+    /// - Throws: `.shipperID` when the file holds anything else than `[A-Za-z0-9._-]{1,253}`; `.disk`.
+    package static func load(
+        _ layout: VolumeLayout, _ fileSystem: any FileSystem, hostName: String?
+    ) throws(ShipError) -> String {
+        let act = "read the shipper id \(layout.shipperID)"
+        let stored: String?
+        do throws(IOError) {
+            stored = try fileSystem.exists(layout.shipperID)
+                ? String(decoding: try fileSystem.contents(of: layout.shipperID, limit: 4_096), as: UTF8.self).trimmed
+                : nil
+        } catch {
+            throw ShipError(error, act)
+        }
+        if let stored {
+            guard isValid(stored) else {
+                throw ShipError(
+                    .shipperID, act, cause: "it holds something else than 1 to \(lengthLimit) of A-Z a-z 0-9 . _ -",
+                    advice: "write the volume's old id into it, or remove it")
+            }
+            return stored
+        }
+        let id = hostName.flatMap { isValid($0) ? $0 : nil } ?? UUID().uuidString.lowercased()
+        do throws(IOError) { try fileSystem.publish(Array(id.utf8), at: layout.shipperID) } catch {
+            throw ShipError(error, "write the shipper id \(layout.shipperID)")
+        }
+        return id
+    }
+
+    package static func isValid(_ text: String) -> Bool {
+        (1...lengthLimit).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                    || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")].contains(byte)
+            }
+    }
+}

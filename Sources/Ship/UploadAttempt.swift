@@ -1,0 +1,81 @@
+internal import DiskIO
+internal import Parquet
+
+/// One attempt to deliver one file: checked against its name, recorded before and after (I8).
+struct UploadAttempt: Sendable {
+    enum End: Sendable {
+        case uploaded(bytes: Int64)
+        /// To be tried again in this cycle.
+        case again(UploadQueue.Entry)
+        case failed(UploadQueue.Entry, dropsURL: Bool)
+        case damaged(file: String, ShipFailure)
+        /// The ledger did not take the outcome: the next start sends the same bytes again.
+        case unrecorded(String)
+        /// Nothing to say: stopped, or another process moved the row.
+        case left
+    }
+
+    let context: ShipContext
+    let sender: any Sender
+    let outbox: Outbox
+
+    func run(_ entry: UploadQueue.Entry) async -> End {
+        var entry = entry
+        do {
+            return try await attempt(&entry)
+        } catch let error as IOError {
+            entry.failure = ShipFailure(.fileRead, "\(error)")
+            return .again(entry)
+        } catch let error as ShipError where error.reason == .movedMeanwhile {
+            return .left
+        } catch {
+            return .unrecorded("\(entry.row.file) at \(sender.name): \(error)")
+        }
+    }
+
+    private func attempt(_ entry: inout UploadQueue.Entry) async throws -> End {
+        let file = entry.row.file
+        guard let path = try outbox.locate(file) else {
+            entry.failure = ShipFailure(
+                .fileRead, "\(file) is in none of the volume's directories; restore it or abandon it")
+            return .failed(entry, dropsURL: false)
+        }
+        let witness = try FileWitness.read(path, in: context.fileSystem)
+        guard let id = ReferenceID(file), witness.sha256.hasPrefix(id.hash) else {
+            return try await quarantine(
+                file, path, ShipFailure(.fileRead, "its SHA-256 is \(witness.sha256), not what its name says"))
+        }
+        try await context.ledger.move(
+            file, sender.name, from: entry.row.state, to: .uploading, at: context.now,
+            .attempt(sha256: witness.sha256), detail: "attempt \(entry.row.attempts + 1)")
+        entry.row.state = .uploading
+        entry.row.attempts += 1
+        switch try await sender.send(entry.row, path: path, witness) {
+        case .uploaded(let receipt):
+            try await context.ledger.move(
+                file, sender.name, from: .uploading, to: .uploaded, at: context.now, .receipt(receipt),
+                detail: "status \(receipt.status)")
+            return .uploaded(bytes: Int64(witness.byteCount))
+        case .again(let failure, let after):
+            (entry.failure, entry.asked) = (failure, after)
+            return .again(entry)
+        case .failed(let failure, let dropsURL):
+            entry.failure = failure
+            return .failed(entry, dropsURL: dropsURL)
+        // The sender tries a new URL itself; one that is dead again is a failure.
+        case .expired(let failure):
+            entry.failure = failure
+            return .failed(entry, dropsURL: true)
+        case .damaged(let failure): return try await quarantine(file, path, failure)
+        case .interrupted: return .left
+        }
+    }
+
+    /// First the rows, then the file: a crash between them leaves a name in `outbox/` that its rows send on.
+    private func quarantine(_ file: String, _ path: String, _ failure: ShipFailure) async throws -> End {
+        context.report(failure, "\(file) is damaged and goes to quarantine", destination: sender.name)
+        try await context.ledger.quarantine(file, failure, at: context.now)
+        try outbox.move([file], from: PosixFileSystem.parent(of: path), to: context.layout.quarantine)
+        return .damaged(file: file, failure)
+    }
+}

@@ -1,0 +1,1 @@
+@main struct CzCtl { static func main() {} }

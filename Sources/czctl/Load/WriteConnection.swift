@@ -1,0 +1,163 @@
+internal import DiskIO
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// Where bodies are posted: `http` only.
+struct WriteURL: Equatable, Sendable {
+    var host: String
+    var port: Int
+    /// Path and query.
+    var target: String
+
+    /// Nil for what is not `http://host[:port][/path]`.
+    init?(_ text: String) {
+        guard text.lowercased().hasPrefix("http://") else { return nil }
+        let rest = text.dropFirst("http://".count)
+        let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
+        var authority = rest[..<end]
+        target = rest[end...].hasPrefix("/") ? String(rest[end...]) : "/" + rest[end...]
+        port = 80
+        if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
+            guard let number = Int(authority[authority.index(after: colon)...]), (1...65_535).contains(number) else {
+                return nil
+            }
+            port = number
+            authority = authority[..<colon]
+        }
+        host = String(authority.hasPrefix("[") && authority.hasSuffix("]") ? authority.dropFirst().dropLast() : authority)
+        guard !host.isEmpty, !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { return nil }
+    }
+
+    /// The `Host` header.
+    var authority: String { (host.contains(":") ? "[\(host)]" : host) + (port == 80 ? "" : ":\(port)") }
+}
+
+/// What a receiver answered.
+struct WriteResponse: Sendable {
+    var status: Int
+    /// `X-Prometheus-Remote-Write-Samples-Written`.
+    var samplesWritten: Int?
+    /// Seconds of `Retry-After`.
+    var retryAfter: Int?
+    /// The first 1 KiB.
+    var text = ""
+    var keepsOpen: Bool
+}
+
+/// One connection of a load, one request at a time.
+struct WriteConnection: Sendable {
+    enum Failure: Error, CustomStringConvertible {
+        case closed
+        case timedOut
+
+        var description: String {
+            switch self {
+            case .closed: "the connection was closed without an answer"
+            case .timedOut: "no answer in time"
+            }
+        }
+    }
+
+    private let channel: any Channel
+    private let url: WriteURL
+
+    static func open(_ url: WriteURL, group: any EventLoopGroup) async throws -> WriteConnection {
+        let channel = try await ClientBootstrap(group: group)
+            .connectTimeout(.seconds(5))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                    try channel.pipeline.syncOperations.addHandler(AnswerCollector())
+                }
+            }
+            .connect(host: url.host, port: url.port).get()
+        return WriteConnection(channel: channel, url: url)
+    }
+
+    /// Posts `body` and waits for the whole answer, 60 s at most.
+    func post(_ body: WriteBody) async throws -> WriteResponse {
+        var head = HTTPRequestHead(version: .http1_1, method: .POST, uri: url.target)
+        head.headers = [
+            "host": url.authority, "content-type": body.version.contentType, "content-encoding": "snappy",
+            "content-length": String(body.bytes.count), "user-agent": "czctl",
+            "x-prometheus-remote-write-version": body.version.header,
+        ]
+        let answer = channel.eventLoop.makePromise(of: WriteResponse.self)
+        let timeout = channel.eventLoop.scheduleTask(in: .seconds(60)) { answer.fail(Failure.timedOut) }
+        defer { timeout.cancel() }
+        channel.writeAndFlush(
+            AnswerCollector.Post(head: head, body: ByteBuffer(bytes: body.bytes), answer: answer), promise: nil)
+        return try await answer.futureResult.get()
+    }
+
+    func close() { channel.close(promise: nil) }
+
+    /// The words for an error of `open` or `post`.
+    static func reason(_ error: any Error) -> String {
+        let cause = (error as? NIOConnectionError)?.connectionErrors.first?.error ?? error
+        if let cause = cause as? NIOCore.IOError { return Errno.text(cause.errnoCode) }
+        return "\(cause)"
+    }
+}
+
+/// Turns a `Post` into the parts of a request, and the parts of its answer into a value.
+private final class AnswerCollector: ChannelDuplexHandler {
+    struct Post: Sendable {
+        var head: HTTPRequestHead
+        var body: ByteBuffer
+        var answer: EventLoopPromise<WriteResponse>
+    }
+
+    typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundIn = Post
+    typealias OutboundOut = HTTPClientRequestPart
+
+    private static let textLimit = 1024
+
+    private var answer: EventLoopPromise<WriteResponse>?
+    private var response: WriteResponse?
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let post = unwrapOutboundIn(data)
+        guard context.channel.isActive else { return post.answer.fail(WriteConnection.Failure.closed) }
+        answer = post.answer
+        context.write(wrapOutboundOut(.head(post.head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(post.body))), promise: nil)
+        context.write(wrapOutboundOut(.end(nil)), promise: promise)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            func number(_ name: String) -> Int? { head.headers.first(name: name).flatMap { Int($0) } }
+            response = WriteResponse(
+                status: Int(head.status.code), samplesWritten: number("x-prometheus-remote-write-samples-written"),
+                retryAfter: number("retry-after"), keepsOpen: head.isKeepAlive)
+        case .body(let bytes):
+            let room = Self.textLimit - (response?.text.utf8.count ?? 0)
+            if room > 0 { response?.text += String(buffer: bytes.getSlice(at: bytes.readerIndex, length: min(room, bytes.readableBytes)) ?? bytes) }
+        case .end:
+            guard let response else { return }
+            self.response = nil
+            finish(.success(response))
+            if !response.keepsOpen { context.close(promise: nil) }
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        finish(.failure(WriteConnection.Failure.closed))
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        finish(.failure(error))
+        context.close(promise: nil)
+    }
+
+    private func finish(_ result: Result<WriteResponse, any Error>) {
+        answer?.completeWith(result)
+        answer = nil
+    }
+}

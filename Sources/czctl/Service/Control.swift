@@ -1,0 +1,35 @@
+/// A request over the control socket: one JSON line, answered by one JSON line.
+///
+/// The socket only wakes and asks: every change an operator makes is a guarded ledger transaction (design.md §6).
+struct ControlCommand: Codable, Sendable {
+    enum Name: String, Codable, Sendable {
+        case status
+        /// Look for files now.
+        case wake
+        /// Refuse writes, seal and compact everything; on the shipper: ship everything.
+        case drain
+    }
+
+    var name: Name
+    var timeoutSeconds: Double?
+
+    static let status = ControlCommand(name: .status)
+    static let wake = ControlCommand(name: .wake)
+}
+
+struct ControlReply: Codable, Sendable {
+    var status: LiveStatus?
+    /// Outcome of a drain.
+    var drained: DrainOutcome?
+    /// Why the command failed.
+    var error: String?
+}
+
+/// What a drain left.
+struct DrainOutcome: Codable, Sendable {
+    var unsentFiles = 0
+    var unsentRows = 0
+    var quarantinedFiles = 0
+    /// The last failure of a shipment, when something is left.
+    var lastError: String?
+}

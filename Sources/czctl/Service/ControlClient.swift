@@ -1,0 +1,51 @@
+internal import FoundationEssentials
+internal import NIOCore
+internal import NIOPosix
+
+/// Asks a running service over its control socket.
+enum ControlClient {
+    /// The answer; nil when nobody listens at `path`.
+    static func request(path: String, _ command: ControlCommand, timeout: TimeAmount = .seconds(5)) async -> ControlReply? {
+        do {
+            let line = try JSONEncoder().encode(command) + [UInt8(ascii: "\n")]
+            let loop = MultiThreadedEventLoopGroup.singleton.any()
+            let promise = loop.makePromise(of: [UInt8].self)
+            let timer = loop.scheduleTask(in: timeout) { promise.fail(ChannelError.connectTimeout(timeout)) }
+            let channel = try await ClientBootstrap(group: loop)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(Collector(promise))
+                    }
+                }
+                .connect(unixDomainSocketPath: path).flatMapError { error in
+                    promise.fail(error)
+                    return loop.makeFailedFuture(error)
+                }.get()
+            try await channel.writeAndFlush(ByteBuffer(bytes: line)).get()
+            let bytes = try await promise.futureResult.get()
+            timer.cancel()
+            channel.close(promise: nil)
+            return try JSONDecoder().decode(ControlReply.self, from: Data(bytes))
+        } catch {
+            return nil  // a socket of a killed process, or one that went away: the files tell the rest
+        }
+    }
+
+    /// Gathers the answer until the service closes.
+    private final class Collector: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+
+        private let promise: EventLoopPromise<[UInt8]>
+        private var bytes: [UInt8] = []
+
+        init(_ promise: EventLoopPromise<[UInt8]>) { self.promise = promise }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            bytes += unwrapInboundIn(data).readableBytesView
+        }
+
+        func channelInactive(context: ChannelHandlerContext) { promise.succeed(bytes) }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { promise.fail(error) }
+    }
+}

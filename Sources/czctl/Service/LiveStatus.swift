@@ -1,0 +1,25 @@
+/// What only a running process knows: the answer of its control socket.
+struct LiveStatus: Codable, Sendable {
+    var version: String
+    var pid: Int32
+    /// `run`, `collector` or `shipper`.
+    var role: String
+    var uptimeSeconds: Double
+    /// `ready`, or why not.
+    var readiness: String
+    var samplesReceived = 0
+    var samplesStored = 0
+    var samplesRejected = 0
+    var samplesFiltered = 0
+    var samplesDeduplicated = 0
+    var requestP99Seconds: Double?
+    var fsyncP99Seconds: Double?
+    var lastReceivedSecondsAgo: Double?
+    var activeSegment: UInt64?
+    var activeBytes: UInt64?
+    var activeRows: UInt64?
+    var walError: String?
+    var compacting: String?
+    var compactionError: String?
+    var shipLastError: String?
+}

@@ -1,0 +1,135 @@
+internal import Compactor
+internal import Configuration
+internal import DiskIO
+internal import FoundationEssentials
+internal import Glibc
+internal import Ingest
+internal import Logging
+internal import Metrics
+internal import NIOPosix
+internal import RemoteWrite
+internal import Ship
+
+/// What every part of a service is given: settings, the real disk and clock, one registry, one logger.
+struct ServiceEnvironment: Sendable {
+    let settings: Settings
+    let layout: VolumeLayout
+    let fileSystem: any FileSystem
+    let clocks: Clocks
+    let registry: MetricsRegistry
+    let logger: Logger
+    let role: String
+
+    init(settings: Settings, role: String, logger: Logger) {
+        self.settings = settings
+        self.role = role
+        self.logger = logger
+        layout = VolumeLayout(root: settings.database.storagePath)
+        fileSystem = PosixFileSystem()
+        clocks = .system
+        registry = MetricsRegistry()
+    }
+
+    /// What a lock file says of its owner.
+    var owner: String { "\(role) pid \(getpid())" }
+
+    // MARK: Settings, in the words of the services
+
+    func ingestOptions(reservedFor destinations: [DestinationSettings]) throws -> IngestOptions {
+        let filter = SeriesFilter(
+            cost: .init(names: try Self.rules(settings.metrics.cost), labels: try Self.rules(settings.metrics.costLabels)),
+            observability: .init(
+                names: try Self.rules(settings.metrics.observability),
+                labels: try Self.rules(settings.metrics.observabilityLabels)))
+        let limits = settings.limits
+        return IngestOptions(
+            bodyByteLimit: limits.bodyByteLimit, decodedByteLimit: limits.decodedByteLimit,
+            inFlightByteLimit: limits.bytesInFlight,
+            decode: DecodeLimits(
+                labelsPerSeries: limits.labelsPerSeries, labelNameBytes: limits.labelNameByteLimit,
+                labelValueBytes: limits.labelValueByteLimit, expandedLabelBytes: limits.expandedLabelByteLimit),
+            seriesPerSegment: limits.seriesPerSegment, segmentByteLimit: settings.wal.segmentByteLimit,
+            segmentAge: settings.wal.segmentAge, rowsPerSegment: settings.database.recordLimit,
+            dedupWindow: settings.dedup.window, dedupEntryLimit: 1_000_000,
+            // The cloudzero layout has no place for them (design.md §3).
+            keepsOthers: destinations.contains { $0.kind != .cloudzero }, classify: { filter.streams($0) })
+    }
+
+    private static func rules(_ filters: [MetricFilter]?) throws -> [FilterRule]? {
+        try filters?.map { filter in
+            let match: FilterRule.Match =
+                switch filter.match {
+                case .exact: .exact
+                case .prefix: .prefix
+                case .suffix: .suffix
+                case .contains: .contains
+                case .regex:
+                    throw CommandFailure(
+                        .usage, "cannot apply the filter \"\(filter.pattern)\": regex filters are not supported yet",
+                        try: "write it as exact, prefix, suffix or contains")
+                }
+            return FilterRule(pattern: filter.pattern, match: match)
+        }
+    }
+
+    var compactorOptions: CompactorOptions {
+        CompactorOptions(
+            clusterName: settings.clusterName, cloudAccountID: settings.cloudAccountID,
+            rowsPerFile: settings.database.recordLimit,
+            interval: min(settings.database.costInterval, settings.database.observabilityInterval),
+            dedupWindow: settings.dedup.window, configuration: configurationFingerprint,
+            createdBy: Version.createdBy)
+    }
+
+    /// Of what decides the files' content.
+    var configurationFingerprint: UInt64 {
+        var text = "\(settings.clusterName)\u{0}\(settings.cloudAccountID)\u{0}\(settings.database.recordLimit)"
+        text += "\u{0}\(settings.metrics)"
+        // FNV-1a: a label for people and footers, nothing rests on it.
+        return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+
+    func shipOptions() throws -> ShipOptions {
+        let cloudzero = settings.cloudzero
+        let destinations: [DestinationOptions] = try settings.destinations.map { destination in
+            switch destination.kind {
+            case .directory: .directory(name: destination.name, path: destination.path, hive: true)
+            case .cloudzero:
+                .cloudZero(
+                    CloudZeroOptions(
+                        name: destination.name, host: cloudzero.host, useHTTP: cloudzero.usesHTTP,
+                        apiKeyPath: cloudzero.apiKeyPath ?? "", uploadHosts: cloudzero.uploadHosts))
+            case .s3:
+                throw CommandFailure(
+                    .usage, "cannot ship to \(destination.name): destination.kind s3 is not supported yet",
+                    try: "use kind directory or cloudzero")
+            }
+        }
+        return ShipOptions(
+            clusterName: settings.clusterName, cloudAccountID: settings.cloudAccountID, region: settings.region,
+            version: Version.number, hostName: ProcessInfo.processInfo.environment["HOSTNAME"],
+            destinations: destinations, sendInterval: cloudzero.sendInterval, attemptTimeout: cloudzero.sendTimeout,
+            maxRetries: cloudzero.retryLimit, maxWait: cloudzero.retryWaitLimit,
+            uploadedRetention: settings.database.uploadedRetention)
+    }
+
+    /// What this version cannot do although the configuration asks for it: said at start, never passed over.
+    func refuseUnsupported() throws {
+        var faults: [String] = []
+        if settings.destinations.contains(where: { $0.layout == .native }) { faults.append("destination.layout native") }
+        if settings.parquet.profile == .compact { faults.append("parquet.profile compact") }
+        if settings.tls.certificatePath != nil { faults.append("tls.cert_file") }
+        if settings.server.mode == .https { faults.append("server.mode https") }
+        if settings.auth.bearerPath != nil { faults.append("auth.bearer_file") }
+        if settings.auth.basicPath != nil { faults.append("auth.basic_file") }
+        if settings.cloudzero.dialect == .seed { faults.append("cloudzero.api_dialect seed") }
+        if settings.http.proxy != nil || settings.http.caPath != nil || settings.http.clientCertificatePath != nil {
+            faults.append("http.*")
+        }
+        if settings.limits.futureTolerance > .zero { faults.append("limits.future_tolerance") }
+        guard !faults.isEmpty else { return }
+        throw CommandFailure(
+            .usage, "cannot start: not supported yet: \(faults.joined(separator: ", "))",
+            try: "take these keys out of the configuration")
+    }
+}

@@ -1,0 +1,40 @@
+internal import DiskIO
+internal import Logging
+internal import Metrics
+internal import Ship
+
+/// The shipper of one volume.
+final class ShipperRuntime: Sendable {
+    let ship: ShipService
+
+    init(_ environment: ServiceEnvironment) throws {
+        let options = try environment.shipOptions()
+        let clocks = environment.clocks
+        let metrics = ShipMetrics(
+            environment.registry, destinations: options.destinations,
+            wallSeconds: { Double(clocks.wallMilliseconds()) / 1000 })
+        ship = try ShipService(
+            options: options, layout: environment.layout, fileSystem: environment.fileSystem, clocks: clocks,
+            transport: CurlTransport(userAgent: "cirrus/\(Version.number)", fileSystem: environment.fileSystem),
+            jitter: .system, metrics: metrics, logger: environment.logger, owner: environment.owner)
+    }
+
+    /// Ships everything in the outbox; returns what is left when nothing moves any more or the time is over.
+    func drain(deadline: Duration, clocks: Clocks) async throws -> DrainOutcome {
+        var lastError: String?
+        while true {
+            let report = await ship.pass(ignoringBackOff: true)
+            lastError = report.failures.first ?? lastError
+            let unsent = try await ship.ledger.unsent()
+            let isOver = clocks.uptime() >= deadline
+            if unsent.files == 0 || isOver {
+                let quarantined = try await ship.ledger.counts().filter { $0.state == .quarantined }
+                return DrainOutcome(
+                    unsentFiles: Int(unsent.files), unsentRows: Int(unsent.rows),
+                    quarantinedFiles: quarantined.reduce(0) { $0 + Int($1.files) },
+                    lastError: unsent.files == 0 ? nil : lastError)
+            }
+            try await clocks.sleep(.milliseconds(500))
+        }
+    }
+}

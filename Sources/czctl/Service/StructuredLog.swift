@@ -1,0 +1,76 @@
+internal import Configuration
+internal import FoundationEssentials
+internal import Glibc
+internal import Logging
+
+/// The service's log: one line an event to stderr, JSON or logfmt, `ts level msg component` first. Control characters in
+/// values are escaped, so that a sender cannot write lines of its own.
+struct StructuredLog: LogHandler {
+    let component: String
+    let format: LogFormat
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.MetadataValue? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var fields = [
+            ("ts", Date().formatted(.iso8601.time(includingFractionalSeconds: true))), ("level", "\(event.level)"),
+            ("msg", "\(event.message)"), ("component", component),
+        ]
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        fields += all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
+        let line: String =
+            switch format {
+            case .json: "{" + fields.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}\n"
+            case .logfmt: fields.map { "\($0.0)=\(Self.plainOrQuoted($0.1))" }.joined(separator: " ") + "\n"
+            }
+        Self.write(line)
+    }
+
+    /// One write call a line: lines of several threads do not mix.
+    private static func write(_ line: String) {
+        let bytes = Array(line.utf8)
+        // SAFETY: write reads bytes.count bytes of the array. A log that cannot be written has nobody to tell.
+        _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
+    }
+
+    private static func plainOrQuoted(_ text: String) -> String {
+        let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x3D }
+        return isPlain ? text : quoted(text)
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case "\n": out += "\\n"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let digits = String(scalar.value, radix: 16)
+                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
+    }
+}
+
+extension Logger.Level {
+    init(_ level: LogLevel) {
+        self =
+            switch level {
+            case .trace: .trace
+            case .debug: .debug
+            case .info: .info
+            case .notice: .notice
+            case .warn: .warning
+            case .error: .error
+            case .critical: .critical
+            }
+    }
+}

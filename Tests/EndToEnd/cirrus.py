@@ -1,0 +1,80 @@
+"""One installation of Cirrus in a temporary directory: its configuration, its processes, its commands."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from processes import Program, clean_environment, czctl_path, free_port
+
+COMMAND_SECONDS = 180
+
+
+class Cirrus:
+    def __init__(self, home: Path, **overrides):
+        """`overrides` are configuration keys as maps: `destination={"kind": "cloudzero"}`."""
+        self.home = home
+        self.data = home / "data"
+        self.data.mkdir(parents=True)
+        self.port = free_port()
+        self.shipper_port = free_port()
+        self.config = home / "config.yml"
+        self.destination = home / "lake"
+        keys = {
+            "cluster_name": "end-to-end",
+            "cloud_account_id": "123456789",
+            "region": "us-east-1",
+            "server": {
+                "address": "127.0.0.1",
+                "port": self.port,
+                "shipper_port": self.shipper_port,
+                "reconnect_frequency": 0,
+            },
+            "database": {"storage_path": str(self.data), "cost_max_interval": "2s"},
+            "cloudzero": {"send_interval": "1s"},
+            "wal": {"segment_age": "1s"},
+            "destination": {"kind": "directory", "path": str(self.destination)},
+        }
+        for key, value in overrides.items():
+            merge = isinstance(value, dict) and key != "destination"
+            keys[key] = keys.get(key, {}) | value if merge else value
+        self.config.write_text(yaml.safe_dump(keys, sort_keys=False))
+        self.programs: list[Program] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def write_url(self) -> str:
+        return self.url + "/api/v1/write"
+
+    def start(self, role: str = "run", env: dict[str, str] | None = None) -> Program:
+        program = Program([czctl_path(), role, "--config", self.config], self.home / f"{role}.log", env)
+        self.programs.append(program)
+        port = self.shipper_port if role == "shipper" else self.port
+        program.wait_ready(f"http://127.0.0.1:{port}/{'healthz' if role == 'shipper' else 'readyz'}")
+        return program
+
+    def command(self, *arguments) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [czctl_path(), *map(str, arguments)],
+            capture_output=True, text=True, timeout=COMMAND_SECONDS, env=clean_environment(),
+        )  # fmt: skip
+
+    def status(self) -> dict:
+        result = self.command("status", "--config", self.config, "-o", "json")
+        assert result.returncode in (0, 3), result.stderr
+        return json.loads(result.stdout)
+
+    def drain(self):
+        """Everything accepted is in the destination afterwards."""
+        result = self.command("drain", "--config", self.config, "--timeout", "120s")
+        logs = "\n".join(program.tail() for program in self.programs[-2:])
+        assert result.returncode == 0, f"drain: {result.returncode}\n{result.stdout}\n{result.stderr}\n{logs}"
+
+    def kill(self):
+        for program in self.programs:
+            if program.running:
+                program.kill()

@@ -1,0 +1,94 @@
+"""`czctl status` on a live, a stopped and an empty directory."""
+
+import json
+import time
+
+from processes import czctl_path
+from remote_write import Sender, snappy
+from test_v2_sender import START_MS, series_labels
+
+
+def limit_seconds() -> float:
+    """A debug build starts more slowly; the target is of the release build."""
+    return 0.5 if "debug" in str(czctl_path()) else 0.1
+
+
+def status(cirrus, *arguments):
+    """The parsed answer, the exit code and the fastest of five runs in seconds."""
+    fastest, result = 1e9, None
+    for _ in range(5):
+        started = time.monotonic()
+        result = cirrus.command("status", *arguments)
+        fastest = min(fastest, time.monotonic() - started)
+    answer = json.loads(result.stdout) if "json" in arguments else result.stdout
+    return answer, result.returncode, fastest
+
+
+def check(cirrus, state: str):
+    answer, code, seconds = status(cirrus, "--config", cirrus.config, "-o", "json")
+    assert answer["schema"] == "czctl.status/v1"
+    assert code == 0, answer
+    assert seconds < limit_seconds()
+    text, code, _ = status(cirrus, "--data", cirrus.data)
+    assert code == 0 and ("stopped" in text) == (state == "stopped"), text
+    return answer
+
+
+def test_status_live_then_stopped(make_cirrus, encoder):
+    cirrus = make_cirrus()
+    service = cirrus.start()
+    series = [(series_labels(n, "status"), [(START_MS, float(n))]) for n in range(100)]
+    assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    live = check(cirrus, "running")
+    cirrus.drain()
+    assert service.stop() == 0
+    stopped = check(cirrus, "stopped")
+    assert stopped["files"]["uploaded"] >= 1 and stopped["files"]["failed"] == 0
+    assert json.dumps(live) != json.dumps(stopped)
+
+
+def test_status_of_a_killed_service(make_cirrus, encoder):
+    cirrus = make_cirrus()
+    service = cirrus.start()
+    series = [(series_labels(n, "status"), [(START_MS, float(n))]) for n in range(100)]
+    assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    service.kill()
+    check(cirrus, "stopped")
+
+
+def test_status_of_an_empty_directory(make_cirrus):
+    cirrus = make_cirrus()
+    answer = check(cirrus, "stopped")
+    assert answer["files"]["uploaded"] == 0
+    assert list(cirrus.data.iterdir()) == [], "status writes nothing"
+
+
+def test_status_of_a_failing_destination_is_3(make_cirrus, encoder):
+    cirrus = make_cirrus()
+    cirrus.destination.write_text("a file is in the way of the directory")
+    cirrus.start()
+    series = [(series_labels(n, "status"), [(START_MS, float(n))]) for n in range(100)]
+    sender = Sender(cirrus.port)
+    assert sender.post(snappy(encoder.v1(series)))[0] == 204
+    deadline = time.monotonic() + 60
+    while True:
+        answer, code, _ = status(cirrus, "--config", cirrus.config, "-o", "json")
+        if code == 3 or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    assert (code, answer["files"]["failed"] >= 1) == (3, True), answer
+    assert sender.post(snappy(encoder.v1([(series_labels(1, "still"), [(START_MS, 1.0)])])))[0] == 204
+    # The obstacle removed, the waiting file goes out.
+    cirrus.destination.unlink()
+    assert cirrus.command("retry", "--all", "--config", cirrus.config).returncode == 0
+    cirrus.drain()
+
+
+def test_bad_configuration_ends_with_2_and_every_fault(make_cirrus):
+    cirrus = make_cirrus(database={"cost_max_interval": "10 minutes"}, server={"port": 99999}, clusterr_name="x")
+    result = cirrus.command("run", "--config", cirrus.config)
+    assert result.returncode == 2
+    assert "cost_max_interval" in result.stderr and "server.port" in result.stderr
+    check_result = cirrus.command("config", "check", "--config", cirrus.config)
+    assert check_result.returncode == 2
+    assert "clusterr_name" in check_result.stdout + check_result.stderr

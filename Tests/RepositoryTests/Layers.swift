@@ -1,0 +1,35 @@
+/// The module graph of docs/ARCHITECTURE.md: who may import whom, of the modules of this package.
+enum Layers {
+    private static let levels: [[String]] = [
+        ["CHash", "CLinux", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto"],
+        ["Bytes", "Snappy", "Digest"],
+        ["Samples", "DiskIO", "Metrics", "HTTPServer"],
+        ["RemoteWrite", "WAL", "Parquet", "Configuration"],
+        ["Ingest", "Compactor", "Ship"],
+        ["czctl"],
+    ]
+
+    static let ours = Set(levels.joined())
+
+    static func level(of module: String) -> Int {
+        levels.firstIndex { $0.contains(module) } ?? levels.count
+    }
+
+    static let allowedImports: [String: Set<String>] = [
+        "Bytes": ["CHash"],
+        "Snappy": ["CSnappy"],
+        "Digest": ["CCrypto"],
+        "Samples": ["Bytes", "Snappy"],
+        "DiskIO": ["Bytes", "CLinux"],
+        "Metrics": [],
+        "HTTPServer": [],
+        "RemoteWrite": ["Bytes", "Snappy", "Samples"],
+        "WAL": ["Bytes", "DiskIO"],
+        "Parquet": ["Bytes", "Snappy", "Digest"],
+        "Configuration": ["CYAML"],
+        "Ingest": ["Bytes", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL"],
+        "Compactor": ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet"],
+        "Ship": ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet"],
+        "czctl": ours.subtracting(["czctl", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CHash"]),
+    ]
+}

@@ -1,0 +1,20 @@
+#!/bin/bash
+# Runs every test with one debug build and ends with a line that counts them. Arguments go to `swift build`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+[ -d .build/debug ] || echo "test: first build, some minutes"
+swift build --build-tests "$@"
+czctl=$(swift build --show-bin-path)/czctl
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+swift test --skip-build "$@" 2>&1 | tee "$log"
+swift_tests=$(sed -n 's/.*Test run with \([0-9]*\) tests.* passed.*/\1/p' "$log" | tail -1)
+[ "${swift_tests:-0}" -gt 0 ] || { echo "test: no Swift test ran" >&2; exit 1; }
+
+CZCTL=$czctl .venv/bin/python -m pytest -q Tests/EndToEnd 2>&1 | tee "$log"
+end_to_end=$(sed -n 's/^\([0-9]*\) passed.*/\1/p' "$log" | tail -1)
+[ "${end_to_end:-0}" -gt 0 ] || { echo "test: no end-to-end test ran" >&2; exit 1; }
+
+echo "test: all passed: $swift_tests Swift tests, $end_to_end end-to-end tests"
