@@ -76,20 +76,27 @@ let program: [Target] = [
 ]
 
 let tests: [Target] = [
+    .target(name: "TestKit", dependencies: ["DiskIO"], path: "Tests/TestKit", swiftSettings: testSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes", "Digest", "Snappy"], swiftSettings: testSettings),
     .testTarget(name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),
     .testTarget(
         name: "RemoteWriteTests", dependencies: ["RemoteWrite", "Samples", "Snappy", "Bytes"], swiftSettings: testSettings),
-    .testTarget(name: "WALTests", dependencies: ["WAL", "DiskIO", "Bytes"], swiftSettings: testSettings),
+    .testTarget(name: "WALTests", dependencies: ["TestKit", "WAL", "DiskIO", "Bytes"], swiftSettings: testSettings),
     .testTarget(
-        name: "CompactorTests", dependencies: ["Compactor", "WAL", "DiskIO", "Samples", "Parquet", "Digest", "Metrics"],
+        name: "CompactorTests",
+        dependencies: [
+            "TestKit", "Compactor", "WAL", "DiskIO", "Samples", "Parquet", "Bytes", "Digest", "Metrics",
+        ],
         swiftSettings: testSettings),
     .testTarget(
         name: "ShipTests", dependencies: ["Ship", "DiskIO", "Digest", "Parquet", "Metrics", "CSQLite", logging],
         swiftSettings: testSettings),
     .testTarget(
-        name: "IngestTests", dependencies: ["Ingest", "HTTPServer", "RemoteWrite", "Samples", "WAL", "DiskIO", "Metrics"],
+        name: "IngestTests",
+        dependencies: [
+            "Ingest", "HTTPServer", "RemoteWrite", "Samples", "WAL", "DiskIO", "Metrics", nioCore, nioPosix, nioHTTP1,
+        ],
         swiftSettings: testSettings),
     .testTarget(name: "RepositoryTests", swiftSettings: testSettings),
 ]

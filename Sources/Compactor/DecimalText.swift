@@ -1,7 +1,7 @@
 /// The shortest decimal that reads back to the same double, never with an exponent: Go's `'f', -1` (parquet.md §1).
-enum DecimalText {
+package enum DecimalText {
     /// Appends the text of the double with these bits; at most 326 bytes.
-    static func append(_ bits: UInt64, to out: inout [UInt8]) {
+    package static func append(_ bits: UInt64, to out: inout [UInt8]) {
         let value = Double(bitPattern: bits)
         if value.magnitude < 9_007_199_254_740_992, value == value.rounded(.towardZero), bits != 1 << 63 {
             appendInteger(Int64(value), to: &out)

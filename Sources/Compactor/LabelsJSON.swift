@@ -1,6 +1,6 @@
 /// A label set as the original writes it: a JSON object without spaces, keys sorted by bytes, escapes as Go's
 /// encoding/json makes them (parquet.md §1).
-enum LabelsJSON {
+package enum LabelsJSON {
     private static let hexDigits = Array("0123456789abcdef".utf8)
 
     /// Bytes that stand for themselves: no control character, quote, backslash, `<`, `>`, `&`; 0xE2 may begin U+2028.
@@ -9,7 +9,7 @@ enum LabelsJSON {
     }
 
     /// The JSON string of UTF-8 `text`, opening quote left out, closing quote included.
-    static func appendString(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
+    package static func appendString(_ text: ArraySlice<UInt8>, to out: inout [UInt8]) {
         var index = text.startIndex
         var plain = index
         while index < text.endIndex {

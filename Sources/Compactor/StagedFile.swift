@@ -1,5 +1,5 @@
 internal import Digest
-internal import DiskIO
+package import DiskIO
 internal import Parquet
 
 /// A Parquet file being written in `staging/`: buffered, hashed on its way.
@@ -44,16 +44,16 @@ final class StagedFile: ByteSink {
 }
 
 /// A file on disk, read by the Parquet reader.
-final class StoredFile: ByteSource {
+package final class StoredFile: ByteSource {
     private let file: File
-    let count: Int
+    package let count: Int
 
-    init(_ path: String, in fileSystem: any FileSystem) throws(IOError) {
+    package init(_ path: String, in fileSystem: any FileSystem) throws(IOError) {
         file = try File(path, .read, in: fileSystem)
         count = Int(try file.size())
     }
 
-    func read(at offset: Int, count: Int) throws -> [UInt8] { try file.read(at: UInt64(offset), count: count) }
+    package func read(at offset: Int, count: Int) throws -> [UInt8] { try file.read(at: UInt64(offset), count: count) }
 
     /// SHA-256 of the whole file.
     func sha256() throws -> [UInt8] {

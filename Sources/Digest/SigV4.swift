@@ -101,7 +101,9 @@ package func percentDecoded(_ text: some StringProtocol, form: Bool = false) -> 
     while let byte = bytes.next() {
         switch byte {
         case UInt8(ascii: "%"):
-            guard let high = bytes.next().flatMap(hexDigit), let low = bytes.next().flatMap(hexDigit) else { return nil }
+            guard let high = bytes.next().flatMap(hexDigit), let low = bytes.next().flatMap(hexDigit) else {
+                return nil
+            }
             decoded.append(high << 4 | low)
         case UInt8(ascii: "+") where form: decoded.append(UInt8(ascii: " "))
         default: decoded.append(byte)

@@ -168,7 +168,8 @@ final class HTTPConnection: ChannelInboundHandler {
         move(to: .reading)
         if let length = framing.declaredLength, length > request.bodyLimit { return refuseOversize(request, context) }
         if framing.expectsContinue {
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+            context.writeAndFlush(
+                wrapOutboundOut(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
         }
     }
 

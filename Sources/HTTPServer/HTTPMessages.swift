@@ -66,7 +66,8 @@ package struct HTTPResponse: Sendable {
     /// Plain text; the line end is added.
     package static func text(_ status: HTTPResponseStatus, _ text: String) -> HTTPResponse {
         HTTPResponse(
-            status: status, headers: ["content-type": "text/plain; charset=utf-8"], body: ByteBuffer(string: text + "\n"))
+            status: status, headers: ["content-type": "text/plain; charset=utf-8"],
+            body: ByteBuffer(string: text + "\n"))
     }
 
     package static func json(_ status: HTTPResponseStatus, _ bytes: some Sequence<UInt8>) -> HTTPResponse {

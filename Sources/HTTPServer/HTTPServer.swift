@@ -62,7 +62,8 @@ package final class HTTPServer: Sendable {
     }
 
     private static func bootstrap(
-        _ options: HTTPServerOptions, handler: any HTTPHandler, group: any EventLoopGroup, connections: ConnectionRegistry
+        _ options: HTTPServerOptions, handler: any HTTPHandler, group: any EventLoopGroup,
+        connections: ConnectionRegistry
     ) -> ServerBootstrap {
         let buffers = BodyBuffers()
         return ServerBootstrap(group: group)

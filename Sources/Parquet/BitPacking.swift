@@ -55,7 +55,7 @@ enum BitUnpacker {
     private static func load(_ bytes: RawSpan, at offset: Int) -> UInt64 {
         if offset + 8 <= bytes.byteCount {
             // SAFETY: offset + 8 <= byteCount.
-            return unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
+            return unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self).littleEndian
         }
         var value: UInt64 = 0
         for index in offset..<max(offset, bytes.byteCount) {

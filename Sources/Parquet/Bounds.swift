@@ -1,7 +1,7 @@
 internal import Bytes
 
 /// Smallest and largest value of some rows, as the format stores them: PLAIN bytes without length, long strings cut.
-struct Bounds: Equatable {
+package struct Bounds: Equatable {
     var min: [UInt8]
     var isMinExact: Bool
     /// nil when no text of at most the limit is above the largest value.
@@ -30,12 +30,12 @@ struct Bounds: Equatable {
     }
 
     /// `value` cut to `byteLimit` bytes, at a character.
-    static func lower(_ value: [UInt8], _ byteLimit: Int) -> [UInt8] {
+    package static func lower(_ value: [UInt8], _ byteLimit: Int) -> [UInt8] {
         value.count <= byteLimit ? value : cutCharacter([UInt8](value.prefix(byteLimit)))
     }
 
     /// A text of at most `byteLimit` bytes that no string beginning as `value` does is above; nil when there is none.
-    static func upper(_ value: [UInt8], _ byteLimit: Int) -> [UInt8]? {
+    package static func upper(_ value: [UInt8], _ byteLimit: Int) -> [UInt8]? {
         if value.count <= byteLimit { return value }
         let cut = cutCharacter([UInt8](value.prefix(byteLimit)))
         guard let text = String(validating: cut, as: UTF8.self) else {

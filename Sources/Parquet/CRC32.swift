@@ -1,5 +1,5 @@
 /// CRC-32 of zlib and gzip (reflected 0xEDB88320): the checksum of Parquet's pages.
-enum CRC32 {
+package enum CRC32 {
     /// Eight tables of 256: byte `b`, followed by `t` zero bytes, at `t * 256 + b` (slicing by 8).
     private static let tables: [UInt32] = {
         var tables = [UInt32](repeating: 0, count: 8 * 256)
@@ -15,7 +15,7 @@ enum CRC32 {
         return tables
     }()
 
-    static func of(_ bytes: RawSpan) -> UInt32 {
+    package static func of(_ bytes: RawSpan) -> UInt32 {
         let tables = tables.span
         var crc = ~UInt32(0)
         var offset = 0

@@ -52,9 +52,9 @@ extension ColumnChunk {
                 try readMetadata(field, from: &reader)
                 hasMetadata = true
             case 4: offsetIndex.offset = try reader.size(field)
-            case 5: offsetIndex.byteCount = try reader.size(field)
+            case 5: offsetIndex.byteCount = try reader.size32(field)
             case 6: columnIndex.offset = try reader.size(field)
-            case 7: columnIndex.byteCount = try reader.size(field)
+            case 7: columnIndex.byteCount = try reader.size32(field)
             default: try reader.skip(field)
             }
         }
@@ -86,11 +86,11 @@ extension ColumnChunk {
             case 11: dictionaryPageOffset = try reader.size(field)
             case 12: statistics = try Statistics(field, from: &reader)
             case 13:
-                try reader.list(field, .structure) { reader throws(ParquetError) in
+                try reader.list(field) { reader throws(ParquetError) in
                     encodingCounts.append(try EncodingCount(from: &reader))
                 }
             case 14: bloomFilter.offset = try reader.size(field)
-            case 15: bloomFilter.byteCount = try reader.size(field)
+            case 15: bloomFilter.byteCount = try reader.size32(field)
             case 16: stringByteCount = try Self.readStringByteCount(field, from: &reader)
             default: try reader.skip(field)
             }
@@ -127,7 +127,7 @@ extension ColumnChunk.EncodingCount {
             switch field.id {
             case 1: page = PageType(rawValue: try reader.int32(field))
             case 2: encoding = Encoding(rawValue: try reader.int32(field))
-            case 3: count = try reader.size(field)
+            case 3: count = try reader.size32(field)
             default: try reader.skip(field)
             }
         }

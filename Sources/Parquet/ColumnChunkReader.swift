@@ -7,7 +7,7 @@ struct DecodedChunk {
         let header: PageHeader
         /// Header and body, within the chunk.
         let bytes: Range<Int>
-        let headerByteCount: Int
+        let storedHeader: [UInt8]
     }
 
     var values = ColumnValues.int64([])
@@ -77,7 +77,7 @@ struct ColumnChunkReader {
 
     private mutating func decodeStrings() throws(ParquetError) {
         if let page = try dictionaryPage() {
-            var entries = ByteTable()
+            var entries = ByteTable(reserving: 0, bytes: raw.count)
             try withBody { body throws(ParquetError) in
                 try PlainEncoding.decode(body, count: page.valueCount, into: &entries)
             }
@@ -174,7 +174,8 @@ struct ColumnChunkReader {
         let end = bodyStart + header.compressedByteCount
         try inflate(header, bodyStart..<end)
         position = end
-        return DecodedChunk.Page(header: header, bytes: start..<end, headerByteCount: bodyStart - start)
+        return DecodedChunk.Page(
+            header: header, bytes: start..<end, storedHeader: [UInt8](bytes[start..<bodyStart]))
     }
 
     private mutating func inflate(_ header: PageHeader, _ range: Range<Int>) throws(ParquetError) {

@@ -201,14 +201,18 @@ struct CompactReader {
         return Int(try zigzag())
     }
 
-    /// A count, size or offset: not negative.
+    /// A count, size or offset in an i64: not negative.
     mutating func size(_ field: Field) throws(ParquetError) -> Int {
-        guard field.type == .int64 || field.type == .int32 else { throw corrupt("field \(field.id) has another type") }
-        let value = Int(try zigzag())
-        guard value >= 0, field.type == .int64 || value <= Int(Int32.max) else {
-            throw corrupt("field \(field.id), a size, is \(value)")
-        }
+        let value = try int64(field)
+        guard value >= 0 else { throw corrupt("field \(field.id), a size, is \(value)") }
         return value
+    }
+
+    /// The same in an i32.
+    mutating func size32(_ field: Field) throws(ParquetError) -> Int {
+        let value = try int32(field)
+        guard value >= 0 else { throw corrupt("field \(field.id), a size, is \(value)") }
+        return Int(value)
     }
 
     mutating func binary(_ field: Field) throws(ParquetError) -> [UInt8] {
@@ -221,11 +225,11 @@ struct CompactReader {
     }
 
     mutating func list(
-        _ field: Field, _ type: CompactType, _ body: (inout CompactReader) throws(ParquetError) -> Void
+        _ field: Field, _ type: CompactType = .structure, _ body: (inout CompactReader) throws(ParquetError) -> Void
     ) throws(ParquetError) {
         try expect(field, .list)
         let (elements, count) = try listHeader()
-        guard elements == type || count == 0 || (type == .boolTrue && elements == .boolFalse) else {
+        guard elements == type || count == 0 else {
             throw corrupt("list \(field.id) has elements of another type")
         }
         for _ in 0..<count { try body(&self) }
@@ -236,25 +240,15 @@ struct CompactReader {
         guard let type = CompactType(rawValue: head & 0x0F) else { throw corrupt("an unknown element type") }
         let count = head >> 4 == 15 ? try varint() : UInt64(head >> 4)
         // Every element takes a byte at least.
-        guard count <= UInt64(bytes.count - position) else { throw corrupt("a list of \(count) elements in fewer bytes") }
+        guard count <= UInt64(bytes.count - position) else {
+            throw corrupt("a list of \(count) elements in fewer bytes")
+        }
         return (type, Int(count))
     }
 
     mutating func int32Element() throws(ParquetError) -> Int32 {
         guard let value = Int32(exactly: try zigzag()) else { throw corrupt("an i32 is wider than 32 bits") }
         return value
-    }
-
-    mutating func sizeElement() throws(ParquetError) -> Int {
-        let value = Int(try zigzag())
-        guard value >= 0 else { throw corrupt("a size is \(value)") }
-        return value
-    }
-
-    mutating func boolElement() throws(ParquetError) -> Bool {
-        let value = try byte()
-        guard value == 1 || value == 2 else { throw corrupt("a bool is \(value)") }
-        return value == 1
     }
 
     mutating func binaryElement() throws(ParquetError) -> [UInt8] {

@@ -1,7 +1,7 @@
 internal import Bytes
 
 /// DELTA_BINARY_PACKED of 64-bit numbers: blocks of 128 deltas, in four miniblocks (parquet.md §5).
-enum DeltaBinaryPacked {
+package enum DeltaBinaryPacked {
     static let blockLength = 128
     static let miniblockCount = 4
     static let miniblockLength = blockLength / miniblockCount
@@ -9,7 +9,7 @@ enum DeltaBinaryPacked {
     static let widthLimit = 56
 
     /// False, with `output` in some state, when a delta is wider than `widthLimit`.
-    static func encode(_ values: Span<Int64>, into output: inout [UInt8]) -> Bool {
+    package static func encode(_ values: Span<Int64>, into output: inout [UInt8]) -> Bool {
         var header = ByteWriter()
         header.varint(UInt64(blockLength))
         header.varint(UInt64(miniblockCount))
@@ -58,7 +58,7 @@ enum DeltaBinaryPacked {
     }
 
     /// Appends exactly `count` numbers, and wants the bytes to end there.
-    static func decode(_ bytes: RawSpan, count: Int, into output: inout [Int64]) throws(ParquetError) {
+    package static func decode(_ bytes: RawSpan, count: Int, into output: inout [Int64]) throws(ParquetError) {
         var cursor = ByteReader(bytes)
         do throws(ByteError) {
             let block = try cursor.varint()

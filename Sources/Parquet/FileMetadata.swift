@@ -88,6 +88,18 @@ package struct SchemaElement: Equatable, Sendable {
     package var convertedType: Int32?
     /// nil also for a logical type that we do not know.
     package var logicalType: LogicalType?
+
+    package init(
+        type: PhysicalType? = nil, repetition: Int32? = nil, name: String = "", childCount: Int32? = nil,
+        convertedType: Int32? = nil, logicalType: LogicalType? = nil
+    ) {
+        self.type = type
+        self.repetition = repetition
+        self.name = name
+        self.childCount = childCount
+        self.convertedType = convertedType
+        self.logicalType = logicalType
+    }
 }
 
 package struct RowGroup: Equatable, Sendable {
@@ -145,4 +157,15 @@ package struct Statistics: Equatable, Sendable {
     package var min: [UInt8]?
     package var isMaxExact: Bool?
     package var isMinExact: Bool?
+
+    package init(
+        nullCount: Int? = nil, max: [UInt8]? = nil, min: [UInt8]? = nil, isMaxExact: Bool? = nil,
+        isMinExact: Bool? = nil
+    ) {
+        self.nullCount = nullCount
+        self.max = max
+        self.min = min
+        self.isMaxExact = isMaxExact
+        self.isMinExact = isMinExact
+    }
 }

@@ -26,10 +26,10 @@ extension FileMetadata {
         try reader.structure { reader, field throws(ParquetError) in
             switch field.id {
             case 1: _ = try reader.int32(field)
-            case 2: try reader.list(field, .structure) { r throws(ParquetError) in schema.append(try SchemaElement(from: &r)) }
+            case 2: try reader.list(field) { r throws(ParquetError) in schema.append(try SchemaElement(from: &r)) }
             case 3: rowCount = try reader.size(field)
-            case 4: try reader.list(field, .structure) { r throws(ParquetError) in rowGroups.append(try RowGroup(from: &r)) }
-            case 5: try reader.list(field, .structure) { r throws(ParquetError) in keyValues.append(try KeyValue(from: &r)) }
+            case 4: try reader.list(field) { r throws(ParquetError) in rowGroups.append(try RowGroup(from: &r)) }
+            case 5: try reader.list(field) { r throws(ParquetError) in keyValues.append(try KeyValue(from: &r)) }
             case 6: createdBy = try reader.string(field)
             default: try reader.skip(field)
             }
@@ -145,11 +145,11 @@ extension RowGroup {
     fileprivate init(from reader: inout CompactReader) throws(ParquetError) {
         try reader.structure { reader, field throws(ParquetError) in
             switch field.id {
-            case 1: try reader.list(field, .structure) { r throws(ParquetError) in columns.append(try ColumnChunk(from: &r)) }
+            case 1: try reader.list(field) { r throws(ParquetError) in columns.append(try ColumnChunk(from: &r)) }
             case 2: byteCount = try reader.size(field)
             case 3: rowCount = try reader.size(field)
             case 4:
-                try reader.list(field, .structure) { reader throws(ParquetError) in
+                try reader.list(field) { reader throws(ParquetError) in
                     sortingColumns.append(try WriterOptions.SortingColumn(from: &reader))
                 }
             case 5: fileOffset = try reader.size(field)

@@ -1,16 +1,16 @@
 internal import Bytes
 
 /// The RLE and bit-packed hybrid of dictionary indexes, without a length before it (parquet.md §5).
-enum HybridRLE {
+package enum HybridRLE {
     /// Equal values from which on a run of its own is worth its header.
     private static let shortestRun = 8
 
     /// Bits of an index into a dictionary of `count` entries; 0 for one entry.
-    static func width(ofDictionary count: Int) -> Int {
+    package static func width(ofDictionary count: Int) -> Int {
         count < 2 ? 0 : Int.bitWidth - (count - 1).leadingZeroBitCount
     }
 
-    static func encode(_ values: Span<UInt32>, width: Int, into output: inout [UInt8]) {
+    package static func encode(_ values: Span<UInt32>, width: Int, into output: inout [UInt8]) {
         var pending = 0
         var start = 0
         while start < values.count {
@@ -56,13 +56,16 @@ enum HybridRLE {
         packer.finish(into: &output)
     }
 
-    /// Appends exactly `count` values, each below `limit`, and wants the bytes to end there.
-    static func decode(
+    /// Appends exactly `count` values, each below `limit`, and wants the bytes to end there. The caller has bounded
+    /// `count`: a run of a few bytes may stand for any number of values.
+    package static func decode(
         _ bytes: RawSpan, width: Int, count: Int, below limit: Int, into output: inout [UInt32]
     ) throws(ParquetError) {
         guard width <= 32 else { throw ParquetError(.corrupt("indexes of \(width) bits")) }
         var cursor = ByteReader(bytes)
         var missing = count
+        var largest: UInt32 = 0
+        output.reserveCapacity(output.count + count)
         do throws(ByteError) {
             while missing > 0 {
                 let header = try cursor.varint()
@@ -70,20 +73,21 @@ enum HybridRLE {
                 let size = header >> 1
                 guard size > 0 else { throw .truncated }
                 if isPacked {
-                    guard size <= UInt64(bytes.byteCount) || width == 0, size <= UInt64(Int32.max) else { throw .truncated }
+                    // Only the group of the last value may hold more than is missing.
+                    guard size <= UInt64((missing + 7) / 8) else { throw .truncated }
                     let taken = min(missing, Int(size) * 8)
-                    guard taken > missing - 8 || taken == Int(size) * 8 else { throw .truncated }
-                    // Groups beyond the one that the last value is in are not padding.
-                    guard Int(size) <= (missing + 7) / 8 else { throw .truncated }
                     let packed = try cursor.take(Int(size) * width)
                     BitUnpacker.forEach(packed, width: width, count: taken) {
-                        output.append(UInt32(truncatingIfNeeded: $0))
+                        let value = UInt32(truncatingIfNeeded: $0)
+                        largest = max(largest, value)
+                        output.append(value)
                     }
                     missing -= taken
                 } else {
                     guard size <= UInt64(missing) else { throw .truncated }
                     var value: UInt32 = 0
                     for index in 0..<(width + 7) / 8 { value |= UInt32(try cursor.u8()) << UInt32(8 * index) }
+                    largest = max(largest, value)
                     output.append(contentsOf: repeatElement(value, count: Int(size)))
                     missing -= Int(size)
                 }
@@ -92,8 +96,8 @@ enum HybridRLE {
             throw ParquetError(.corrupt("a run of indexes does not fit its page"))
         }
         guard cursor.isAtEnd else { throw ParquetError(.corrupt("bytes after the last run of indexes")) }
-        for value in output.suffix(count) where Int(value) >= limit {
-            throw ParquetError(.corrupt("index \(value) into a dictionary of \(limit)"))
+        guard count == 0 || Int(largest) < limit else {
+            throw ParquetError(.corrupt("index \(largest) into a dictionary of \(limit)"))
         }
     }
 }

@@ -14,7 +14,9 @@ struct InternedNumbers {
         for value in values {
             if value != lastValue || lastIndex == .max {
                 if slots.isHalfFull(entries.count) { slots.grow { Self.hash(entries[$0]) } }
-                lastIndex = slots.find(Self.hash(value)) { entries[$0] == value } insert: {
+                lastIndex = slots.find(Self.hash(value)) {
+                    entries[$0] == value
+                } insert: {
                     entries.append(value)
                     return entries.count - 1
                 }

@@ -38,8 +38,8 @@ struct PageHeader: Equatable {
         try reader.structure { reader, field throws(ParquetError) in
             switch field.id {
             case 1: type = PageType(rawValue: try reader.int32(field))
-            case 2: uncompressedByteCount = try reader.size(field)
-            case 3: compressedByteCount = try reader.size(field)
+            case 2: uncompressedByteCount = try reader.size32(field)
+            case 3: compressedByteCount = try reader.size32(field)
             case 4: checksum = UInt32(bitPattern: try reader.int32(field))
             case 5, 7:
                 try readDetails(field, from: &reader)
@@ -56,7 +56,7 @@ struct PageHeader: Equatable {
     ) throws(ParquetError) {
         try reader.structure(field) { reader, member throws(ParquetError) in
             switch member.id {
-            case 1: valueCount = try reader.size(member)
+            case 1: valueCount = try reader.size32(member)
             case 2: encoding = Encoding(rawValue: try reader.int32(member))
             case 3 where field.id == 5: levelEncodings[0] = Encoding(rawValue: try reader.int32(member))
             case 4 where field.id == 5: levelEncodings[1] = Encoding(rawValue: try reader.int32(member))

@@ -38,7 +38,7 @@ enum PlainEncoding {
     }
 
     static func encode(_ values: Span<Int64>, into output: inout [UInt8]) {
-        // SAFETY: the buffer is read only within the closure; the byte order is little endian on every platform we run on.
+        // SAFETY: the buffer is read only within the closure. Every platform we run on is little endian.
         unsafe values.bytes.withUnsafeBytes { unsafe output.append(contentsOf: $0) }
     }
 

@@ -134,9 +134,9 @@ struct RowGroupWriter {
     /// The bytes behind the last row group: bloom filters, column indexes, offset indexes, footer.
     mutating func finish(_ keyValues: [(String, String)]) throws(ParquetError) -> [UInt8] {
         var writer = CompactWriter()
-        try place(\.bloomFilter, &writer) { $0.encode(to: &$1) } at: { $0.bloomFilter = $1 }
-        try place(\.columnIndex, &writer) { $0.encode(to: &$1) } at: { $0.columnIndex = $1 }
-        try place(\.offsetIndex, &writer) { $0.encode(to: &$1) } at: { $0.offsetIndex = $1 }
+        try place(\.bloomFilter, stating: \.bloomFilter, BloomFilter.encode, to: &writer)
+        try place(\.columnIndex, stating: \.columnIndex, ColumnIndex.encode, to: &writer)
+        try place(\.offsetIndex, stating: \.offsetIndex, OffsetIndex.encode, to: &writer)
         metadata.keyValues = keyValues.map { FileMetadata.KeyValue(key: $0.0, value: $0.1) }
         let footerStart = writer.bytes.count
         metadata.encode(to: &writer)
@@ -149,22 +149,21 @@ struct RowGroupWriter {
         return writer.bytes + FileLayout.magic
     }
 
-    /// Appends one structure of each column chunk and states where it lies.
+    /// Appends one structure of each column chunk, and states in the footer where it lies.
     private mutating func place<Structure>(
-        _ structure: KeyPath<Kept, Structure?>, _ writer: inout CompactWriter,
-        encode: (Structure, inout CompactWriter) -> Void,
-        at state: (inout ColumnChunk, ColumnChunk.Extent) -> Void
+        _ structure: KeyPath<Kept, Structure?>, stating place: WritableKeyPath<ColumnChunk, ColumnChunk.Extent?>,
+        _ encode: (Structure) -> (inout CompactWriter) -> Void, to writer: inout CompactWriter
     ) throws(ParquetError) {
         for (index, item) in kept.enumerated() {
             guard let part = item[keyPath: structure] else { continue }
             let offset = writer.bytes.count
-            encode(part, &writer)
+            encode(part)(&writer)
             let extent = ColumnChunk.Extent(offset: position + offset, byteCount: writer.bytes.count - offset)
             guard extent.byteCount <= Int(Int32.max) else {
                 throw ParquetError(.tooLarge(what: "page index", size: extent.byteCount, limit: Int(Int32.max)))
             }
             let (rowGroup, column) = index.quotientAndRemainder(dividingBy: schema.columns.count)
-            state(&metadata.rowGroups[rowGroup].columns[column], extent)
+            metadata.rowGroups[rowGroup].columns[column][keyPath: place] = extent
         }
     }
 }

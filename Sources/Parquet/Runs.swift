@@ -12,8 +12,9 @@ extension Span<UInt32> {
         while end + 8 <= count {
             var difference: UInt64 = 0
             for pair in 0..<4 {
-                difference |= unsafe pattern ^ bytes.unsafeLoadUnaligned(
-                    fromUncheckedByteOffset: end * 4 + pair * 8, as: UInt64.self)
+                let offset = end * 4 + pair * 8
+                difference |=
+                    unsafe pattern ^ bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
             }
             guard difference == 0 else { break }
             end += 8

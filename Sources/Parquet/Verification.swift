@@ -80,7 +80,7 @@ private struct Verification {
             } catch {
                 throw error.located(in: place)
             }
-            try checkHeaders(decoded, try file.source.read(at: position, count: chunk.compressedByteCount))
+            try checkHeaders(decoded)
             content.add(column: column, decoded.values)
             position += chunk.compressedByteCount
             // Sizes come from the file: sums may not fit.
@@ -95,7 +95,7 @@ private struct Verification {
     private mutating func check(_ chunk: ColumnChunk, _ decoded: DecodedChunk) throws(ParquetError) {
         let hasDictionary = decoded.dictionaryPage != nil
         let encoding = decoded.dataPages[0].header.encoding
-        let byteCount = decoded.pages.reduce(0) { $0 + $1.headerByteCount + $1.header.uncompressedByteCount }
+        let byteCount = decoded.pages.reduce(0) { $0 + $1.storedHeader.count + $1.header.uncompressedByteCount }
         try require(chunk.uncompressedByteCount == byteCount, "the column's raw size is not its pages'")
         try require(decoded.dataPages.allSatisfy { $0.header.encoding == encoding }, "a column of two encodings")
         try require(
@@ -127,13 +127,12 @@ private struct Verification {
     }
 
     /// Page headers are not under a CRC: they must be the bytes that we write for what they say.
-    private func checkHeaders(_ decoded: DecodedChunk, _ bytes: [UInt8]) throws(ParquetError) {
+    private func checkHeaders(_ decoded: DecodedChunk) throws(ParquetError) {
         for page in decoded.pages {
             let offset = position + page.bytes.lowerBound
             var writer = CompactWriter()
             page.header.encode(to: &writer)
-            let stored = bytes[page.bytes].prefix(page.headerByteCount)
-            try require(stored.elementsEqual(writer.bytes), "a page header is not encoded as we do", at: offset)
+            try require(page.storedHeader == writer.bytes, "a page header is not encoded as we do", at: offset)
             try require(page.header.checksum != nil, "a page without CRC", at: offset)
             try require(page.header.levelEncodings == [.rle, .rle], "levels of another encoding", at: offset)
         }

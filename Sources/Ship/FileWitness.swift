@@ -1,5 +1,5 @@
-internal import DiskIO
 internal import Digest
+internal import DiskIO
 
 /// What a file's bytes are, by reading all of them.
 struct FileWitness: Equatable, Sendable {

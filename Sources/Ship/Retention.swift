@@ -48,8 +48,9 @@ extension ShipmentPass {
         metrics.quarantinedFiles.set(files(.quarantined))
         metrics.newFilesProcessing.set(0)
         metrics.diskTotalBytes.set(Double(space.total))
-        metrics.diskUsedBytes.set(Double(space.total - space.free))
-        metrics.diskUsedPercentage.set(space.total == 0 ? 0 : Double(space.total - space.free) / Double(space.total) * 100)
+        let used = Double(space.total - min(space.free, space.total))
+        metrics.diskUsedBytes.set(used)
+        metrics.diskUsedPercentage.set(used / Double(max(space.total, 1)) * 100)
         var waiting = 0
         for sender in senders { waiting += try await context.ledger.abandonments(sender.name, limit: 1_000).count }
         metrics.replayCurrent.set(Double(waiting))

@@ -8,7 +8,7 @@ package struct RetryPolicy: Equatable, Sendable {
         self.longest = longest
     }
 
-    /// The longest wait after `failures` failures in a row (1 or more): first, 2 × first, 4 × first, ... up to longest.
+    /// The longest wait after `failures` failures in a row: first, 2 × first, 4 × first, ... up to longest.
     package func ceiling(after failures: Int) -> Duration {
         // 2^30 seconds is beyond any limit: the shift cannot overflow.
         min(longest, first * (1 << min(max(failures, 1) - 1, 30)))

@@ -33,7 +33,11 @@ struct ShipContext: Sendable {
     }
 
     func send(_ request: HTTPRequest) async -> Result<HTTPResponse, TransportError> {
-        do throws(TransportError) { return .success(try await transport.send(request)) } catch { return .failure(error) }
+        do throws(TransportError) {
+            return .success(try await transport.send(request))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Logs a failure, once, by the one who decides about it.

@@ -61,7 +61,9 @@ package struct ShipMetrics: Sendable {
     ) {
         func counter(_ name: String, _ help: String) -> Counter { registry.counter("shipper_" + name, help) }
         func gauge(_ name: String, _ help: String) -> Gauge { registry.gauge("shipper_" + name, help) }
-        func errors(_ name: String, _ help: String) -> ErrorCounters { ErrorCounters(registry, "shipper_" + name, help) }
+        func errors(_ name: String, _ help: String) -> ErrorCounters {
+            ErrorCounters(registry, "shipper_" + name, help)
+        }
         shutdowns = counter("shutdown_total", "Times the shipper was asked to stop.")
         runFailures = errors("run_fail_total", "Cycles that failed for a destination.")
         newFilesErrors = errors("new_files_error_total", "Files of the outbox that could not be taken in.")
@@ -70,7 +72,7 @@ package struct ShipMetrics: Sendable {
         requestSuccesses = counter("handle_request_success_total", "Chunks of files that were worked off.")
         presignedURLErrors = errors("presigned_url_error_total", "Presigned URLs that were not given or not usable.")
         uploadErrors = errors("file_upload_error_total", "Attempts to deliver a file that failed.")
-        markUploadedErrors = errors("mark_file_uploaded_error_total", "Delivered files that could not be recorded or moved.")
+        markUploadedErrors = errors("mark_file_uploaded_error_total", "Deliveries that could not be recorded.")
         replayRequests = counter("replay_request_total", "Answers that asked for files again.")
         replayCurrent = gauge("replay_request_current", "Ids waiting for an abandon call.")
         replaySaveErrors = errors("replay_request_save_error_total", "Replay requests that could not be stored.")
@@ -86,7 +88,7 @@ package struct ShipMetrics: Sendable {
         diskReplayRequests = gauge("disk_replay_request_current", "Replay requests on disk.")
         diskCleanupFailures = errors("disk_cleanup_failure_total", "Delivered files that could not be removed.")
         diskCleanupSuccesses = counter("disk_cleanup_success_total", "Delivered files removed after their retention.")
-        diskCleanupPercentage = gauge("disk_cleanup_percentage", "Share of delivered files removed last time, 0 to 100.")
+        diskCleanupPercentage = gauge("disk_cleanup_percentage", "Share of delivered files removed last, 0 to 100.")
         diskErrors = errors("disk_handle_error_total", "Looks at the disk that failed.")
         unsentFiles = registry.gauge("cirrus_unsent_files", "Files not yet at every destination.")
         unsentBytes = registry.gauge("cirrus_unsent_bytes", "Bytes of those files.")

@@ -74,8 +74,8 @@ package final class ShipService: Sendable {
     /// Starts a cycle now instead of at its time. From anywhere.
     package func wake() { wakeUp.raise() }
 
-    /// Ends `run`: no upload is begun any more; those in flight get `stopTimeLimit`, then they are cut and sent again by
-    /// the next start.
+    /// Ends `run`: no upload is begun any more; those in flight get `stopTimeLimit`, then they are cut, and sent again
+    /// by the next start.
     package func stop() {
         if !context.stop.isRaised { context.metrics.shutdowns.add() }
         context.stop.raise()
@@ -86,7 +86,10 @@ package final class ShipService: Sendable {
     package func run() async throws {
         context.logger.info(
             "Shipper service starting",
-            metadata: ["shipper_id": "\(shipperID)", "destinations": "\(work.senders.map(\.name).joined(separator: ","))"])
+            metadata: [
+                "shipper_id": "\(shipperID)",
+                "destinations": "\(work.senders.map(\.name).joined(separator: ","))",
+            ])
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.cycles() }
             group.addTask {

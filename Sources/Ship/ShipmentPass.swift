@@ -134,9 +134,12 @@ struct ShipmentPass: Sendable {
             var running = 0
             while true {
                 let mayBegin = context.mayBegin(cycle.start)
-                while mayBegin, running < context.options.uploadWidth, let entry = queue.next(at: context.clocks.uptime()) {
+                while mayBegin, running < context.options.uploadWidth,
+                    let entry = queue.next(at: context.clocks.uptime())
+                {
                     running += 1
-                    group.addTask { await UploadAttempt(context: context, sender: sender, outbox: outbox).run(entry) }
+                    let attempt = UploadAttempt(context: context, sender: sender, outbox: outbox)
+                    group.addTask { await attempt.run(entry) }
                 }
                 if running > 0, let end = await group.next() {
                     running -= 1

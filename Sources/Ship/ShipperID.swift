@@ -13,7 +13,8 @@ package enum ShipperID {
         let act = "read the shipper id \(layout.shipperID)"
         let stored: String?
         do throws(IOError) {
-            stored = try fileSystem.exists(layout.shipperID)
+            stored =
+                try fileSystem.exists(layout.shipperID)
                 ? String(decoding: try fileSystem.contents(of: layout.shipperID, limit: 4_096), as: UTF8.self).trimmed
                 : nil
         } catch {

@@ -47,7 +47,9 @@ package final class Signal: Sendable {
     }
 
     /// Waits for the flag, but at most `duration`. Returns whether the time ran out: false when raised or cancelled.
-    package func wait(atMost duration: Duration, _ sleep: @escaping @Sendable (Duration) async throws -> Void) async -> Bool {
+    package func wait(
+        atMost duration: Duration, _ sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) async -> Bool {
         await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 // A sleep throws only when it is cancelled: then the time did not run out.

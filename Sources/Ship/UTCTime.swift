@@ -14,8 +14,8 @@ enum UTCTime {
     /// `Wed, 01 Jul 2026 20:00:00 GMT` (RFC 9110 IMF-fixdate) in milliseconds since 1970; nil for anything else.
     static func milliseconds(httpDate text: String) -> Int64? {
         let parts = text.split(separator: " ")
-        guard parts.count == 6, parts[5] == "GMT", let day = Int64(parts[1]), let month = months.firstIndex(of: parts[2]),
-            let year = Int64(parts[3])
+        guard parts.count == 6, parts[5] == "GMT", let day = Int64(parts[1]),
+            let month = months.firstIndex(of: parts[2]), let year = Int64(parts[3])
         else { return nil }
         let clock = parts[4].split(separator: ":").map { Int64($0) ?? -1 }
         guard clock.count == 3 else { return nil }

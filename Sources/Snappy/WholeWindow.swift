@@ -24,6 +24,8 @@ extension Snappy {
 
 /// One run of the encoder; parquet.md §7 and the format description of google/snappy.
 @safe private struct WholeWindowEncoder {
+    /// Spreads bytes over the high bits of the product (2^64 divided by the golden ratio, made odd).
+    static let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15
     /// Entries of the tables at most: 2^17 positions by 8 bytes, 2^15 by 4 (640 KiB, which stays in the L2 cache).
     static let eightBits = 17
     static let fourBits = 15
@@ -61,72 +63,94 @@ extension Snappy {
         unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: entries) { tables in
             unsafe tables.initialize(repeating: 0)
             guard let first = tables.baseAddress else { preconditionFailure("the tables are not empty") }
-            unsafe search(base, count: input.count, first, eight, first + (1 << eight), four)
+            let byEight = unsafe Table(entries: first, bits: eight)
+            let byFour = unsafe Table(entries: first + (1 << eight), bits: four)
+            unsafe search(base, count: input.count, byEight, byFour)
         }
     }
 
-    /// Tables hold positions; 0 is both "none yet" and position 0, since a candidate is compared anyway.
-    private mutating func search(
-        _ input: UnsafeRawPointer, count: Int,
-        _ byEight: UnsafeMutablePointer<UInt32>, _ eightBits: Int,
-        _ byFour: UnsafeMutablePointer<UInt32>, _ fourBits: Int
-    ) {
+    /// Positions by the hash of the bytes there; 0 is both "none yet" and position 0, since bytes are compared anyway.
+    @safe private struct Table {
+        // SAFETY: has 2^bits entries and outlives the table: both are made and used in `encode` alone.
+        let entries: UnsafeMutablePointer<UInt32>
+        let bits: Int
+
+        /// The position kept for `hash`, whose high bits count, replaced by `position`.
+        @inline(__always)
+        func exchange(_ hash: UInt64, _ position: Int) -> Int {
+            let slot = Int(truncatingIfNeeded: hash >> UInt64(64 - bits))
+            let previous = unsafe Int(entries[slot])
+            unsafe entries[slot] = UInt32(truncatingIfNeeded: position)
+            return previous
+        }
+    }
+
+    private struct Match {
+        var source = 0
+        var length = 0
+        /// Bytes saved by the copy.
+        var gain = 0
+    }
+
+    /// The better of the candidates that the tables have for `position`, which they learn.
+    ///
+    /// - Precondition: `position + 8 <= count`.
+    @inline(__always)
+    private static func match(
+        _ input: UnsafeRawPointer, at position: Int, _ count: Int, _ byEight: Table, _ byFour: Table
+    ) -> Match {
+        // SAFETY: position + 8 <= count, and candidates are smaller positions.
+        let value = unsafe input.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+        let far = byEight.exchange(value &* Self.multiplier, position)
+        let near = byFour.exchange((value << 32) &* Self.multiplier, position)
+        var best = Match()
+        if far < position, unsafe input.loadUnaligned(fromByteOffset: far, as: UInt64.self) == value {
+            let length = unsafe 8 + matchLength(input, far + 8, position + 8, count)
+            best = Match(source: far, length: length, gain: length - cost(length, position - far))
+        }
+        if near != far, near < position,
+            unsafe input.loadUnaligned(fromByteOffset: near, as: UInt32.self) == UInt32(truncatingIfNeeded: value)
+        {
+            let length = unsafe 4 + matchLength(input, near + 4, position + 4, count)
+            let gain = length - cost(length, position - near)
+            if gain > best.gain { best = Match(source: near, length: length, gain: gain) }
+        }
+        return best
+    }
+
+    private mutating func search(_ input: UnsafeRawPointer, count: Int, _ byEight: Table, _ byFour: Table) {
         let last = count - 8
-        let eightShift = UInt64(64 - eightBits)
-        let fourShift = UInt32(32 - fourBits)
         var position = 0
         var literalStart = 0
+        // Positions are skipped the faster the longer nothing was found: incompressible input costs little.
         var misses = 32
         while position <= last {
-            // SAFETY: position + 8 <= count, candidates are smaller positions, table indexes have eightBits or
-            // fourBits bits.
-            let value = unsafe input.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-            let eightSlot = Int((value &* 0x9E37_79B1_85EB_CA87) >> eightShift)
-            let fourSlot = Int((UInt32(truncatingIfNeeded: value) &* 0x9E37_79B1) >> fourShift)
-            let far = unsafe Int(byEight[eightSlot])
-            let near = unsafe Int(byFour[fourSlot])
-            unsafe byEight[eightSlot] = UInt32(truncatingIfNeeded: position)
-            unsafe byFour[fourSlot] = UInt32(truncatingIfNeeded: position)
-            var gain = 0
-            var length = 0
-            var source = 0
-            if far < position, unsafe input.loadUnaligned(fromByteOffset: far, as: UInt64.self) == value {
-                length = unsafe 8 + Self.matchLength(input, far + 8, position + 8, count)
-                gain = length - Self.cost(length, position - far)
-                source = far
-            }
-            if near != far, near < position,
-                unsafe input.loadUnaligned(fromByteOffset: near, as: UInt32.self) == UInt32(truncatingIfNeeded: value)
-            {
-                let nearLength = unsafe 4 + Self.matchLength(input, near + 4, position + 4, count)
-                let nearGain = nearLength - Self.cost(nearLength, position - near)
-                if nearGain > gain { (gain, length, source) = (nearGain, nearLength, near) }
-            }
-            guard gain >= Self.smallestGain else {
+            var match = unsafe Self.match(input, at: position, count, byEight, byFour)
+            guard match.gain >= Self.smallestGain else {
                 position += misses >> 5
                 misses += 1
                 continue
             }
             misses = 32
-            let end = position + length
-            // Bytes skipped or missed before the match may belong to it.
-            while position > literalStart, source > 0,
+            let end = position + match.length
+            // SAFETY: both are above 0 where the byte before them is read.
+            while position > literalStart, match.source > 0,
                 unsafe input.load(fromByteOffset: position - 1, as: UInt8.self)
-                    == input.load(fromByteOffset: source - 1, as: UInt8.self)
+                    == input.load(fromByteOffset: match.source - 1, as: UInt8.self)
             {
                 position -= 1
-                source -= 1
+                match.source -= 1
             }
-            unsafe literal(input + literalStart, count: position - literalStart, isShortReadSafe: position <= last - 8)
-            copy(length: end - position, offset: position - source)
+            unsafe literal(
+                input + literalStart, count: position - literalStart, isShortReadSafe: position <= last - 8)
+            copy(length: end - position, offset: position - match.source)
             position = end
             literalStart = end
-            // The two positions before the end are met again when the next line differs only a little later.
+            // One position within the match, so that its end is found again behind another beginning.
             if end - 1 <= last {
                 let tail = unsafe input.loadUnaligned(fromByteOffset: end - 1, as: UInt64.self)
-                unsafe byEight[Int((tail &* 0x9E37_79B1_85EB_CA87) >> eightShift)] = UInt32(truncatingIfNeeded: end - 1)
-                unsafe byFour[Int((UInt32(truncatingIfNeeded: tail) &* 0x9E37_79B1) >> fourShift)] =
-                    UInt32(truncatingIfNeeded: end - 1)
+                _ = byEight.exchange(tail &* Self.multiplier, end - 1)
+                _ = byFour.exchange((tail << 32) &* Self.multiplier, end - 1)
             }
         }
         unsafe literal(input + literalStart, count: count - literalStart)

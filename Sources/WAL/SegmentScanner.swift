@@ -111,7 +111,7 @@ package struct SegmentScanner: ~Copyable {
                 lastGoodLSN = kind.lsn
                 lastRecordEnd = next
                 maxDurableLSN = max(maxDurableLSN, kind.durableLSN)
-                sealed = kind.kind == .seal
+                if kind.kind != .padding { sealed = kind.kind == .seal }
                 rows += UInt64(kind.rows)
                 records += 1
                 if kind.kind == .batch { try visit(kind) }

@@ -1,1 +1,63 @@
-@main struct CzCtl { static func main() {} }
+internal import ArgumentParser
+internal import Glibc
+
+/// The one program: services, and the operator's commands.
+@main
+struct CzCtl: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "czctl",
+        abstract: "Cirrus: Prometheus remote_write, durable before the answer, shipped as Parquet exactly once",
+        discussion: """
+            Examples:
+              czctl demo
+              czctl run --config config.yml
+              czctl status --data /cloudzero/data
+            """,
+        version: "\(Version.number) (build \(Version.build))",
+        subcommands: [
+            Run.self, Collector.self, Shipper.self, Demo.self, Drain.self,
+            Send.self, Mock.self,
+        ])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot(arguments(CommandLine.arguments.dropFirst().map { $0 }))
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            printError("czctl: \(failure)")
+            if let advice = failure.advice { printError("Try: \(advice)") }
+            Glibc.exit(failure.status.rawValue)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch {
+            end(with: error)
+        }
+    }
+
+    /// `czctl --config FILE` without a subcommand is `run`: the original starts as `app -config FILE`.
+    private static func arguments(_ given: [String]) -> [String] {
+        let isConfig = { (text: String) in
+            text == "-config" || text == "--config" || text.hasPrefix("-config=") || text.hasPrefix("--config=")
+        }
+        return given.first.map(isConfig) == true ? ["run"] + given : given
+    }
+
+    /// Help and version on stdout with 0, a wrong command line on stderr with 2, anything else with 1.
+    private static func end(with error: any Error) -> Never {
+        switch exitCode(for: error) {
+        case .success:
+            print(fullMessage(for: error))
+            Glibc.exit(0)
+        case .validationFailure:
+            printError(fullMessage(for: error))
+            Glibc.exit(ExitStatus.usage.rawValue)
+        default:
+            printError("czctl: \(error)")
+            Glibc.exit(ExitStatus.error.rawValue)
+        }
+    }
+}

@@ -5,7 +5,8 @@ struct SigV4Tests {
     /// The example of "Authenticating Requests: Using Query Parameters", Amazon S3 API Reference.
     @Test func presignsTheExampleAWSPublished() {
         let signer = SigV4(
-            accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", region: "us-east-1")
+            accessKey: "AKIAIOSFODNN7EXAMPLE", secretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            region: "us-east-1")
         let request = SigV4.Request(
             method: "GET", path: "/test.txt", headers: [(name: "host", value: "examplebucket.s3.amazonaws.com")])
         let target = signer.presignedTarget(request, at: AWSTimestamp(unixSeconds: 1_369_353_600), expiresIn: 86_400)

@@ -70,7 +70,7 @@ class Cirrus:
 
     def drain(self):
         """Everything accepted is in the destination afterwards."""
-        result = self.command("drain", "--config", self.config, "--timeout", "120s")
+        result = self.command("drain", "--config", self.config, "--timeout", "120")
         logs = "\n".join(program.tail() for program in self.programs[-2:])
         assert result.returncode == 0, f"drain: {result.returncode}\n{result.stdout}\n{result.stderr}\n{logs}"
 

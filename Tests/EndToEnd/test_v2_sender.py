@@ -117,8 +117,8 @@ def test_histograms_and_exemplars_are_counted(make_cirrus, encoder):
     cirrus = make_cirrus()
     cirrus.start()
     series = known_requests("mixed")[0][:4]
-    request = encoder.v2_request(series)
-    for entry in request.timeseries[:3]:
+    request = encoder.v2_request(series + [(series_labels(n, "latency"), []) for n in range(3)])
+    for entry in request.timeseries[4:]:  # 2.0: a series has samples or histograms, never both
         entry.histograms.add(
             count_int=5, sum=7.5, schema=3, zero_threshold=1e-128, zero_count_int=1, timestamp=START_MS,
             positive_spans=[{"offset": 0, "length": 2}], positive_deltas=[2, 0],
@@ -129,6 +129,7 @@ def test_histograms_and_exemplars_are_counted(make_cirrus, encoder):
     # Their own files are a later issue: until then the samples beside them arrive and their segments are kept.
     cirrus.drain()
     assert read_rows(cirrus.destination) == expected_rows([series])
+    assert list((cirrus.data / "wal").glob("*.kept"))
 
 
 def varint(number: int) -> bytes:

@@ -11,7 +11,8 @@ struct HTTPServerTests {
     @Test func keepAliveServesOneRequestAfterAnother() async throws {
         try await withServer { server, client in
             for body in ["one", "", "three"] {
-                try await client.send("POST /echo?a=b?c HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.count)\r\n\r\n\(body)")
+                try await client.send(
+                    "POST /echo?a=b?c HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.count)\r\n\r\n\(body)")
                 let response = try await client.response()
                 #expect(response.status == 200)
                 #expect(response.headers["connection"] == nil)
@@ -23,7 +24,9 @@ struct HTTPServerTests {
 
     @Test func bodyMayArriveByteByByte() async throws {
         try await withServer { _, client in
-            for byte in "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello".utf8 { try await client.send([byte]) }
+            for byte in "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello".utf8 {
+                try await client.send([byte])
+            }
             #expect(try await client.response().body == "POST /echo  hello")
         }
     }
@@ -97,7 +100,8 @@ struct HTTPServerTests {
             if isDeclared {
                 try await client.send(post("/echo", "12345678901"))
             } else {
-                try await client.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n")
+                try await client.send(
+                    "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n")
                 try await client.send("8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n")
             }
             let refused = try await client.response()
@@ -112,7 +116,9 @@ struct HTTPServerTests {
     }
 
     @Test func bodyTooLargeToDropClosesAfterTheAnswer() async throws {
-        try await withServer(limit: 10, change: { $0.discardByteLimit = 1000 }) { _, client in
+        try await withServer(
+            limit: 10, options: HTTPServerOptions(address: "127.0.0.1", port: 0, discardByteLimit: 1000)
+        ) { _, client in
             try await client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n12345")
             let refused = try await client.response()
             #expect(refused.status == 400)
@@ -182,7 +188,8 @@ struct HTTPServerTests {
     }
 
     @Test func headersOverTheLimitAreRefused() async throws {
-        try await withServer(change: { $0.headerByteLimit = 1000 }) { _, client in
+        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, headerByteLimit: 1000)) {
+            _, client in
             try await client.send("GET / HTTP/1.1\r\nHost: h\r\nA: \(String(repeating: "a", count: 1000))\r\n\r\n")
             #expect(try await client.response().status == 431)
             #expect(await client.closed() == "")
@@ -211,6 +218,7 @@ struct HTTPServerTests {
     @Test(arguments: [
         ("GET /echo HTTP/1.0\r\n\r\n", "close"),
         ("GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "keep-alive"),
+        ("POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "close"),
         ("GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "close"),
         ("GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "close"),
     ])
@@ -223,7 +231,8 @@ struct HTTPServerTests {
     }
 
     @Test func everyNthRequestEndsTheConnection() async throws {
-        try await withServer(change: { $0.reconnectFrequency = 3 }) { _, client in
+        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, reconnectFrequency: 3)) {
+            _, client in
             var connections: [String?] = []
             for _ in 0..<3 {
                 try await client.send(get("/echo"))
@@ -258,16 +267,19 @@ struct HTTPServerTests {
 
     @Test func silentClientsAreClosed() async throws {
         let short = TimeAmount.milliseconds(50)
-        try await withServer(change: { $0.headerTimeout = short }) { _, client in
+        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, headerTimeout: short)) {
+            _, client in
             try await client.send("GET / HTTP/1.1\r\nHo")
             #expect(await client.closed() == "")
         }
-        try await withServer(change: { $0.idleTimeout = short }) { _, client in
+        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, idleTimeout: short)) {
+            _, client in
             try await client.send(get("/echo"))
             #expect(try await client.response().status == 200)
             #expect(await client.closed() == "")
         }
-        try await withServer(change: { $0.headerTimeout = short }) { server, client in
+        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, headerTimeout: short)) {
+            server, client in
             try await client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nhalf")
             #expect(try await client.response().status == 408)
             #expect(await client.closed() == "")
@@ -276,7 +288,8 @@ struct HTTPServerTests {
     }
 
     @Test func connectionsOverTheLimitAreTurnedAway() async throws {
-        try await withServer(change: { $0.connectionLimit = 1 }) { server, client in
+        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, connectionLimit: 1)) {
+            server, client in
             try await client.send(get("/echo"))
             #expect(try await client.response().status == 200)
             let second = try await RawClient(port: server.server.port, group: server.group)
@@ -309,7 +322,8 @@ struct HTTPServerTests {
     }
 
     @Test func drainCutsWhatDoesNotEnd() async throws {
-        try await withServer(change: { $0.drainTimeout = .milliseconds(20) }) { server, client in
+        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, drainTimeout: .milliseconds(20)))
+        { server, client in
             try await client.send(get("/held"))
             await server.handler.waitUntilHeld()
             await server.server.drain()
@@ -325,12 +339,14 @@ struct HTTPServerTests {
                 _ = try await HTTPServer.start(options, handler: server.handler, group: server.group)
             }
             #expect(error.reason == .addressInUse)
-            #expect(error.description.hasPrefix("cannot listen on 127.0.0.1:\(server.server.port): address already in use; "))
+            #expect(
+                error.description.hasPrefix(
+                    "cannot listen on 127.0.0.1:\(server.server.port): address already in use; "))
         }
     }
 
     @Test func dualStackListensOnBoth() async throws {
-        try await withServer(change: { $0.address = "::" }) { _, client in
+        try await withServer(options: HTTPServerOptions(address: "::", port: 0)) { _, client in
             try await client.send(get("/echo"))
             #expect(try await client.response().status == 200)
         }
@@ -350,12 +366,10 @@ private struct Fixture: Sendable {
 }
 
 private func withServer(
-    limit: Int = 100, change: (inout HTTPServerOptions) -> Void = { _ in },
+    limit: Int = 100, options: HTTPServerOptions = HTTPServerOptions(address: "127.0.0.1", port: 0),
     _ body: (Fixture, RawClient) async throws -> Void
 ) async throws {
     let group = MultiThreadedEventLoopGroup.singleton
-    var options = HTTPServerOptions(address: "127.0.0.1", port: 0)
-    change(&options)
     let handler = RecordingHandler(limit: limit)
     let server = try await HTTPServer.start(options, handler: handler, group: group)
     let client = try await RawClient(port: server.port, group: group)

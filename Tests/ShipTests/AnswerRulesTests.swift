@@ -2,7 +2,9 @@ import Ship
 import Testing
 
 @Suite struct AnswerRulesTests {
-    enum Kind: String { case accepted, again, refused, interrupted, uploaded, failed, failedKeepingURL, expired, damaged }
+    enum Kind: String {
+        case accepted, again, refused, interrupted, uploaded, failed, failedKeepingURL, expired, damaged
+    }
 
     static let md5 = "9e107d9d372bb6826bd81d3542a419d6"
 
@@ -15,9 +17,16 @@ import Testing
         (200, "", ["etag": "\"\(md5)\""], .uploaded, nil), (200, "", ["etag": md5.uppercased()], .uploaded, nil),
         (200, "", ["etag": "\"00000000000000000000000000000000\""], .again, .httpUnknown),
         (200, "", ["etag": "\"00000000000000000000000000000000-2\""], .uploaded, nil),
-        (200, "", ["etag": "\"00000000000000000000000000000000\"", "x-amz-server-side-encryption": "aws:kms"], .uploaded, nil),
-        (200, "", ["etag": "\"00000000000000000000000000000000\"", "x-amz-server-side-encryption": "AES256"], .again, .httpUnknown),
-        (301, "", [:], .failed, .httpUnknown), (307, "", ["location": "http://169.254.169.254/"], .failed, .httpUnknown),
+        (
+            200, "", ["etag": "\"00000000000000000000000000000000\"", "x-amz-server-side-encryption": "aws:kms"],
+            .uploaded, nil
+        ),
+        (
+            200, "", ["etag": "\"00000000000000000000000000000000\"", "x-amz-server-side-encryption": "AES256"], .again,
+            .httpUnknown
+        ),
+        (301, "", [:], .failed, .httpUnknown),
+        (307, "", ["location": "http://169.254.169.254/"], .failed, .httpUnknown),
         (400, "", [:], .failed, .httpUnknown), (400, xml("AccessDenied"), [:], .expired, .expiredURL),
         (400, xml("BadDigest"), [:], .failed, .httpUnknown), (400, xml("ExpiredToken"), [:], .expired, .expiredURL),
         (401, "", [:], .failed, .unauthorized), (403, "", [:], .failed, .unauthorized),
@@ -87,8 +96,9 @@ import Testing
 
     @Test(arguments: words)
     func saysWhatTheServerSaid(body: String, expected: String) {
-        guard case .failed(let failure, _) = AnswerRules.put(
-            .success(HTTPResponse(404, body)), host: "h", md5: "", now: 0)
+        guard
+            case .failed(let failure, _) = AnswerRules.put(
+                .success(HTTPResponse(404, body)), host: "h", md5: "", now: 0)
         else {
             Issue.record("404 fails")
             return

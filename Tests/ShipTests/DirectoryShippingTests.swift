@@ -1,5 +1,6 @@
 import DiskIO
 import Metrics
+import Parquet
 import Ship
 import Testing
 
@@ -124,7 +125,9 @@ import Testing
 
     @Test func strangersAreLeftAloneAndReported() async throws {
         let volume = try TestVolume()
-        let strangers = ["a.tmp", "metrics_1_2.parquet", "metrics_2_1_00000000000000000000000000000000.parquet", "x.json.br"]
+        let strangers = [
+            "a.tmp", "metrics_1_2.parquet", "metrics_2_1_00000000000000000000000000000000.parquet", "x.json.br",
+        ]
         for name in strangers { try volume.fileSystem.publish([1], at: "\(volume.layout.outbox)/\(name)") }
         let report = await (try TestShipper(volume, [volume.directory])).pass()
         #expect(report.ignoredNames == strangers.sorted() && report.discovered == 0)
@@ -161,6 +164,22 @@ import Testing
         try volume.addFile(1)
         #expect(await shipper.pass().uploaded == 0)
         #expect(try volume.names(volume.layout.uploaded) == [name])
+    }
+
+    @Test func rowsComeFromTheFooter() async throws {
+        let volume = try TestVolume()
+        let schema = Schema(root: "r", columns: [Column("x", .int64, .plain)])
+        var writer = try ParquetWriter(schema: schema, options: WriterOptions(createdBy: "test"), sink: MemoryFile())
+        try writer.write(rowGroup: [.int64([1, 2, 3])])
+        try volume.addFile(1, bytes: try writer.finish(keyValues: []).sink.bytes)
+        try volume.addFile(2)
+        let blocked = DestinationOptions.directory(name: "b", path: volume.layout.outbox + "/no/such", hive: false)
+        let shipper = try TestShipper(volume, [volume.directory, blocked]) { $0.maxRetries = 0 }
+        try volume.fileSystem.publish([1], at: volume.layout.outbox + "/no")
+        let report = await shipper.pass()
+        #expect(report.unsent.files == 2 && report.unsent.rows == 3)
+        #expect(try await shipper.ledger.destinations().first { $0.name == "local" }?.rowsUploaded == 3)
+        #expect(shipper.registry.exposition().contains("cirrus_unsent_rows 3"))
     }
 
     @Test func aSecondShipperIsRefused() throws {

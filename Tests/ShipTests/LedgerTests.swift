@@ -19,7 +19,8 @@ import Testing
 
     @Test func aMoveHappensOnceAndOnlyFromItsState() async throws {
         let ledger = try Self.open(volume)
-        #expect(try await ledger.insert([Self.file("a"), Self.file("a")], "d", as: .discovered, at: 1, detail: "x") == 1)
+        #expect(
+            try await ledger.insert([Self.file("a"), Self.file("a")], "d", as: .discovered, at: 1, detail: "x") == 1)
         try await ledger.move("a", "d", from: .discovered, to: .uploading, at: 2, .attempt(sha256: "s"), detail: "")
         let error = await #expect(throws: ShipError.self) {
             try await ledger.move("a", "d", from: .discovered, to: .uploading, at: 3, .attempt(sha256: "s"), detail: "")
@@ -47,7 +48,8 @@ import Testing
         for time in [Int64(2), 5] {
             let row = try #require(try await ledger.row("a", "d"))
             try await ledger.allocate([(row, RedactedURL("https://h/k?SECRET"), 99)], at: time)
-            try await ledger.move("a", "d", from: .allocated, to: .uploading, at: time, .attempt(sha256: "s"), detail: "")
+            try await ledger.move(
+                "a", "d", from: .allocated, to: .uploading, at: time, .attempt(sha256: "s"), detail: "")
             try await ledger.move(
                 "a", "d", from: .uploading, to: .uploaded, at: time + 1,
                 .receipt(Receipt(status: 200, etag: "e", requestID: nil, serverDate: nil)), detail: "")
@@ -75,7 +77,8 @@ import Testing
     @Test func countsUnsentFilesOnceAndBackOffHidesThem() async throws {
         let ledger = try Self.open(volume)
         for name in ["d", "e"] {
-            _ = try await ledger.insert([Self.file("a"), Self.file("b", rows: nil)], name, as: .discovered, at: 4, detail: "")
+            _ = try await ledger.insert(
+                [Self.file("a"), Self.file("b", rows: nil)], name, as: .discovered, at: 4, detail: "")
         }
         let rows = try await ledger.list(.files(["a"])).filter { $0.destination == "d" }
         try await ledger.fail(rows, ShipFailure(.fileRead, "why"), notBeforeMilliseconds: 50, at: 5)

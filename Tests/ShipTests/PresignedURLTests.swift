@@ -49,7 +49,8 @@ import Testing
     static let expiries: [(String, Int64?)] = [
         ("X-Amz-Date=20260701T200000Z&X-Amz-Expires=600", 1_782_936_600_000),
         ("X-Amz-Expires=600&a=b&X-Amz-Date=20260701T200000Z", 1_782_936_600_000),
-        ("x-amz-date=19700101T000000Z&x-amz-expires=1", 1_000), ("X-Amz-Date=20240229T235959Z&X-Amz-Expires=0", 1_709_251_199_000),
+        ("x-amz-date=19700101T000000Z&x-amz-expires=1", 1_000),
+        ("X-Amz-Date=20240229T235959Z&X-Amz-Expires=0", 1_709_251_199_000),
         ("", nil), ("X-Amz-Date=20260701T200000Z", nil), ("X-Amz-Expires=600", nil),
         ("X-Amz-Date=20260701T200000&X-Amz-Expires=600", nil), ("X-Amz-Date=20261301T200000Z&X-Amz-Expires=600", nil),
         ("X-Amz-Date=2026070AT200000Z&X-Amz-Expires=600", nil), ("X-Amz-Date=20260701T200000Z&X-Amz-Expires=-1", nil),
@@ -67,7 +68,9 @@ import Testing
         let url = RedactedURL("https://h/k?X-Amz-Signature=CANARY")
         var dumped = ""
         dump(url, to: &dumped)
-        for text in ["\(url)", String(describing: url), String(reflecting: url), "\([url])", "\(Optional(url) as Any)", dumped] {
+        for text in [
+            "\(url)", String(describing: url), String(reflecting: url), "\([url])", "\(Optional(url) as Any)", dumped,
+        ] {
             #expect(!text.contains("CANARY"), "\(text)")
         }
     }

@@ -55,3 +55,24 @@ import Testing
         #expect(RetryPolicy(first: .seconds(1), longest: .zero).ceiling(after: 9) == .zero)
     }
 }
+
+@Suite struct UploadQueueTests {
+    @Test func whatFailedComesAfterWhatWasNotTriedAndNotBeforeItsTime() async throws {
+        let volume = try TestVolume()
+        let ledger = try Ledger.open(volume.layout, volume.fileSystem, wallMilliseconds: 1).ledger
+        let files = ["a", "b", "c"].map { LedgerTests.file($0) }
+        _ = try await ledger.insert(files, "d", as: .discovered, at: 1, detail: "")
+        var queue = UploadQueue(try await ledger.list(.all))
+        let popped = queue.next(at: .seconds(1))
+        var first = try #require(popped)
+        first.readyAt = .seconds(2)
+        queue.wait(first)
+        var order = [first.row.file]
+        while let entry = queue.next(at: .seconds(5)) { order.append(entry.row.file) }
+        #expect(order == ["a", "b", "c", "a"])
+        #expect(queue.unfinished.isEmpty && queue.nextReadyAt == nil)
+        queue.wait(first)
+        let early = queue.next(at: .seconds(1))
+        #expect(early == nil && queue.nextReadyAt == .seconds(2))
+    }
+}

@@ -1,5 +1,5 @@
-import DiskIO
 import Digest
+import DiskIO
 import Ship
 import Synchronization
 

@@ -1,5 +1,5 @@
-import DiskIO
 import Digest
+import DiskIO
 import Glibc
 import Logging
 import Metrics
@@ -94,18 +94,16 @@ struct LogCollector: LogHandler, Sendable {
 final class TestShipper: Sendable {
     let volume: TestVolume
     let clock = ManualClock()
-    let transport: StubTransport
     let registry = MetricsRegistry()
     let metrics: ShipMetrics
     let lines = LogCollector.Lines()
     let service: ShipService
 
     init(
-        _ volume: TestVolume, _ destinations: [DestinationOptions], transport: StubTransport = StubTransport(),
+        _ volume: TestVolume, _ destinations: [DestinationOptions], transport: any HTTPTransport = StubTransport(),
         adjust: (inout ShipOptions) -> Void = { _ in }
     ) throws {
         self.volume = volume
-        self.transport = transport
         let clock = clock
         metrics = ShipMetrics(registry, destinations: destinations) { Double(clock.wall) / 1_000 }
         var options = ShipOptions(

@@ -23,7 +23,8 @@ struct UploadAPI: Sendable {
         while host.hasSuffix("/") { host.removeLast() }
         let base = (options.useHTTP ? "http://" : "https://") + host
         do throws(RefusedURL) { _ = try URLPlace(base) } catch {
-            throw ShipFailure(.getRemoteBase, "cannot use cloudzero.host \"\(options.host)\": \(error); give a host name")
+            let act = "cannot use cloudzero.host \"\(options.host)\""
+            throw ShipFailure(.getRemoteBase, "\(act): \(error); give a host name")
         }
         return base + "/v1/container-metrics"
     }
@@ -36,7 +37,7 @@ struct UploadAPI: Sendable {
     func allocate(_ rows: [Shipment]) throws(ShipFailure) -> HTTPRequest {
         let files = rows.map { row in
             AllocateBody.File(
-                reference_id: row.file, sha_256: options.sendsDigests ? row.sha256 : nil,
+                referenceID: row.file, sha256: options.sendsDigests ? row.sha256 : nil,
                 size: options.sendsDigests ? row.byteCount : nil)
         }
         return try request(
@@ -45,7 +46,7 @@ struct UploadAPI: Sendable {
     }
 
     func abandon(_ abandonments: [Abandonment]) throws(ShipFailure) -> HTTPRequest {
-        let body = abandonments.map { AbandonEntry(reference_id: $0.referenceID, reason: $0.reason) }
+        let body = abandonments.map { AbandonEntry(referenceID: $0.referenceID, reason: $0.reason) }
         return try request("abandon", body, count: abandonments.count, expiration: nil)
     }
 
@@ -98,13 +99,17 @@ struct UploadAPI: Sendable {
     }
 }
 
-// The names are those of the wire.
-
 private struct AllocateBody: Encodable {
     struct File: Encodable {
-        let reference_id: String
-        let sha_256: String?
+        let referenceID: String
+        let sha256: String?
         let size: Int64?
+
+        enum CodingKeys: String, CodingKey {
+            case referenceID = "reference_id"
+            case sha256 = "sha_256"
+            case size
+        }
     }
 
     let shipperId: String
@@ -112,8 +117,13 @@ private struct AllocateBody: Encodable {
 }
 
 private struct AbandonEntry: Encodable {
-    let reference_id: String
+    let referenceID: String
     let reason: String
+
+    enum CodingKeys: String, CodingKey {
+        case referenceID = "reference_id"
+        case reason
+    }
 }
 
 /// One wish of the `X-CloudZero-Replay` header: the server asks for a file again.

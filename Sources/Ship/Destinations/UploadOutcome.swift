@@ -105,7 +105,8 @@ package enum AnswerRules {
     /// Seconds, or a date; at most an hour.
     package static func retryAfter(_ response: HTTPResponse, now: Int64) -> Duration? {
         guard let text = response.headers["retry-after"] else { return nil }
-        let milliseconds = Int64(text).map { min(max($0, 0), 3_600) * 1_000 }
+        let milliseconds =
+            Int64(text).map { min(max($0, 0), 3_600) * 1_000 }
             ?? UTCTime.milliseconds(httpDate: text).map { $0 - now }
         return milliseconds.map { .milliseconds(min(max($0, 0), 3_600_000)) }
     }

@@ -12,7 +12,7 @@ extension Ledger {
         try connection.transaction { () throws(ShipError) in
             for one in abandonments {
                 try connection.run(
-                    "INSERT OR IGNORE INTO abandonment (destination, reference_id, reason, asked_ms) VALUES (?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO abandonment VALUES (?, ?, ?, ?)",
                     .text(destination), .text(one.referenceID), .text(one.reason), .integer(now))
             }
         }
@@ -21,7 +21,9 @@ extension Ledger {
     /// The oldest waiting ones, at most `limit`.
     package func abandonments(_ destination: String, limit: Int) throws(ShipError) -> [Abandonment] {
         var query = try connection.prepare(
-            "SELECT reference_id, reason FROM abandonment WHERE destination = ? ORDER BY asked_ms, reference_id LIMIT ?")
+            """
+            SELECT reference_id, reason FROM abandonment WHERE destination = ? ORDER BY asked_ms, reference_id LIMIT ?
+            """)
         try query.bind([.text(destination), .integer(Int64(limit))])
         var found: [Abandonment] = []
         while try query.step() { found.append(Abandonment(referenceID: query.text(0), reason: query.text(1))) }

@@ -147,7 +147,8 @@ extension Ledger {
         if query.optionalInteger(2) == nil {
             try addToTotals(destination, bytes: query.integer(0), rows: query.integer(1))
         }
-        try connection.run("UPDATE destination SET last_success_ms = ? WHERE name = ?", .integer(now), .text(destination))
+        try connection.run(
+            "UPDATE destination SET last_success_ms = ? WHERE name = ?", .integer(now), .text(destination))
     }
 
     private func addToTotals(_ destination: String, bytes: Int64, rows: Int64) throws(ShipError) {

@@ -59,7 +59,8 @@ extension Ledger {
     ) throws(ShipError) -> [String] {
         var query = try connection.prepare(
             """
-            SELECT file FROM shipment WHERE destination = ? AND state IN ('discovered', 'allocated', 'uploading', 'failed')
+            SELECT file FROM shipment WHERE destination = ?
+            AND state IN ('discovered', 'allocated', 'uploading', 'failed')
             AND (state != 'failed' OR not_before_ms <= ? OR ?) ORDER BY sample_ms, file
             """)
         try query.bind([.text(destination), .integer(now), .integer(ignoringBackOff ? 1 : 0)])
@@ -139,7 +140,8 @@ extension Ledger {
             summaries.append(
                 DestinationSummary(
                     name: query.text(0), filesUploaded: query.integer(1), bytesUploaded: query.integer(2),
-                    rowsUploaded: query.integer(3), lastSuccessMilliseconds: query.optionalInteger(4), lastError: error))
+                    rowsUploaded: query.integer(3), lastSuccessMilliseconds: query.optionalInteger(4),
+                    lastError: error))
         }
         return summaries
     }

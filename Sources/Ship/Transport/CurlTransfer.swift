@@ -90,7 +90,8 @@ internal import DiskIO
         // SAFETY: COPYPOSTFIELDS copies POSTFIELDSIZE bytes before it returns; of none it reads none.
         unsafe bytes.withUnsafeBytes { buffer in
             let empty: StaticString = ""
-            let start = unsafe UnsafeMutableRawPointer(mutating: buffer.baseAddress ?? UnsafeRawPointer(empty.utf8Start))
+            let first = unsafe buffer.baseAddress ?? UnsafeRawPointer(empty.utf8Start)
+            let start = unsafe UnsafeMutableRawPointer(mutating: first)
             _ = unsafe ccurl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, start)
         }
     }

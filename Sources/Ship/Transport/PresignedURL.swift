@@ -70,19 +70,21 @@ struct URLPlace: Equatable, Sendable {
         let end = authority.hasPrefix("[") ? authority.firstIndex(of: "]").map { authority.index(after: $0) } : nil
         let host = authority[..<(end ?? authority.firstIndex(of: ":") ?? authority.endIndex)]
         let isAddress = end != nil && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || ":.".contains($0) }
-        let isName = end == nil && host.utf8.allSatisfy { byte in
-            (97...122).contains(byte) || (48...57).contains(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
-        }
-        guard !host.isEmpty, isAddress || isName, !host.hasPrefix("."), !host.hasSuffix("."), !host.contains("..") else {
+        let isName =
+            end == nil && host.utf8.allSatisfy { (97...122).contains($0) || (45...46).contains($0) || isDigit($0) }
+        let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+        guard isAddress || isName, labels.allSatisfy({ !$0.isEmpty }) else {
             throw RefusedURL("the URL's host is not a plain name")
         }
         let tail = authority[host.endIndex...]
         guard !tail.isEmpty else { return (String(host), nil) }
-        guard tail.hasPrefix(":"), tail.utf8.count <= 6, let port = Int(tail.dropFirst()), (1...65_535).contains(port),
-            !tail.contains("+")
+        let digits = tail.dropFirst()
+        guard tail.hasPrefix(":"), digits.utf8.allSatisfy(isDigit), let port = Int(digits), (1...65_535).contains(port)
         else { throw RefusedURL("the URL's port is not a number") }
         return (String(host), port)
     }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
 
     /// A literal address in any spelling a resolver takes: IPv6, dotted, or one number in decimal or hex.
     var isLiteralAddress: Bool {

@@ -1,6 +1,8 @@
 /// A URL whose query is a secret: a presigned URL lets whoever reads it write. It prints only up to the `?`, in every
 /// way Swift prints things; `text` is for the transport and the ledger alone.
-package struct RedactedURL: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+package struct RedactedURL: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
     package let text: String
 
     package init(_ text: String) { self.text = text }

@@ -42,7 +42,9 @@ struct KubernetesSeries: Sendable {
             labels: [("label_app", "checkout"), ("label_team", "payments")]),
     ]
 
-    private static let applications = ["checkout", "catalog", "ledger", "search", "ingress", "mailer", "auth", "reports"]
+    private static let applications = [
+        "checkout", "catalog", "ledger", "search", "ingress", "mailer", "auth", "reports",
+    ]
     private static let zones = ["us-east-1a", "us-east-1b", "us-east-1c"]
     private static let podsPerNode = 30
     /// 2026-01-01T00:00:00Z: counters start here, so that their values stay of a believable size.

@@ -78,7 +78,9 @@ final class LoadClient: Sendable {
         }
     }
 
-    private func post(_ body: WriteBody, over connection: inout WriteConnection?) async -> Result<WriteResponse, any Error> {
+    private func post(_ body: WriteBody, over connection: inout WriteConnection?) async -> Result<
+        WriteResponse, any Error
+    > {
         do {
             let open: WriteConnection
             if let connection { open = connection } else { open = try await WriteConnection.open(url, group: group) }

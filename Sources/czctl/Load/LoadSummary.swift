@@ -1,5 +1,3 @@
-internal import FoundationEssentials
-
 /// A finished load in numbers, for people and for scripts.
 struct LoadSummary: Encodable {
     var requestsWritten: Int
@@ -15,22 +13,6 @@ struct LoadSummary: Encodable {
     var latencyP99Milliseconds: Double
     var latencyMaxMilliseconds: Double
     var firstFailure: String?
-
-    enum CodingKeys: String, CodingKey {
-        case requestsWritten = "requests_written"
-        case requestsRejected = "requests_rejected"
-        case requestsFailed = "requests_failed"
-        case retries
-        case samplesSent = "samples_sent"
-        case samplesWritten = "samples_written"
-        case bytesSent = "bytes_sent"
-        case seconds
-        case samplesPerSecond = "samples_per_second"
-        case latencyP50Milliseconds = "latency_p50_ms"
-        case latencyP99Milliseconds = "latency_p99_ms"
-        case latencyMaxMilliseconds = "latency_max_ms"
-        case firstFailure = "first_failure"
-    }
 
     init(_ report: LoadReport) {
         requestsWritten = report.requestsWritten
@@ -49,20 +31,16 @@ struct LoadSummary: Encodable {
     }
 
     var table: String {
-        """
-        requests   \(requestsWritten) written, \(requestsRejected) rejected, \(requestsFailed) failed, \(retries) retries
-        samples    \(samplesWritten) written of \(samplesSent) sent, \(Int(samplesPerSecond)) a second
-        bytes      \(bytesSent) compressed in \(seconds) s
-        latency    p50 \(latencyP50Milliseconds) ms, p99 \(latencyP99Milliseconds) ms, max \(latencyMaxMilliseconds) ms
-        """ + (firstFailure.map { "\nfailure    \($0)" } ?? "")
-    }
-
-    var json: String {
-        get throws {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return String(decoding: try encoder.encode(self), as: UTF8.self)
-        }
+        let requests = "\(requestsWritten) written, \(requestsRejected) rejected, \(requestsFailed) failed"
+        let latency = "p50 \(latencyP50Milliseconds) ms, p99 \(latencyP99Milliseconds) ms"
+        var lines = [
+            "requests   \(requests), \(retries) retries",
+            "samples    \(samplesWritten) written of \(samplesSent) sent, \(Int(samplesPerSecond)) a second",
+            "bytes      \(bytesSent) compressed in \(seconds) s",
+            "latency    \(latency), max \(latencyMaxMilliseconds) ms",
+        ]
+        if let firstFailure { lines.append("failure    \(firstFailure)") }
+        return lines.joined(separator: "\n")
     }
 
     /// To the microsecond.

@@ -18,8 +18,6 @@ struct Send: AsyncParsableCommand {
               czctl send --generate 60000 --series 1000 --rate 1000 -o json
             """)
 
-    enum Output: String, ExpressibleByArgument, CaseIterable { case table, json }
-
     @Argument(help: "Bodies as they go over the wire: protobuf, snappy-compressed.")
     var files: [String] = []
 
@@ -59,13 +57,14 @@ struct Send: AsyncParsableCommand {
     @Option(help: "The receiver.")
     var url = "http://127.0.0.1:8080/api/v1/write"
 
-    @Option(name: .shortAndLong, help: "table or json.")
-    var output = Output.table
+    @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard WriteURL(url) != nil else { throw ValidationError("\(url) is no http:// URL; https is not spoken") }
         guard files.isEmpty != (generate == nil) else { throw ValidationError("give either files or --generate") }
-        let positive = [("--series", series), ("--batch", batch), ("--connections", connections), ("--interval", interval)]
+        let positive = [
+            ("--series", series), ("--batch", batch), ("--connections", connections), ("--interval", interval),
+        ]
         for (name, value) in positive where !(1...10_000_000).contains(value) {
             throw ValidationError("\(name) must be from 1 to 10000000")
         }
@@ -75,17 +74,17 @@ struct Send: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard let target = WriteURL(url) else { throw ExitCode(2) }
+        guard let target = WriteURL(url) else { throw ExitCode(ExitStatus.usage.rawValue) }
         let client = LoadClient(
             url: target, group: MultiThreadedEventLoopGroup.singleton, clocks: .system,
             retryLimit: .seconds(retryFor))
         let report = await client.run(connections: connections, next: try source())
-        switch output {
+        switch output.output {
         case .table: print(LoadSummary(report).table)
-        case .json: print(try LoadSummary(report).json)
+        case .json: print(try Console.json(LoadSummary(report)))
         }
-        if report.requestsRejected > 0 { throw ExitCode(1) }
-        if report.requestsFailed > 0 { throw ExitCode(5) }
+        if report.requestsRejected > 0 { throw ExitCode(ExitStatus.error.rawValue) }
+        if report.requestsFailed > 0 { throw ExitCode(ExitStatus.temporary.rawValue) }
     }
 
     private func source() throws -> @Sendable () async -> WriteBody? {
@@ -95,7 +94,8 @@ struct Send: AsyncParsableCommand {
         }
         let clocks = Clocks.system
         let generator = SeriesGenerator(
-            seriesCount: min(series, generate), batchSize: batch, version: proto, seed: seed, staleMarkers: staleMarkers)
+            seriesCount: min(series, generate), batchSize: batch, version: proto, seed: seed, staleMarkers: staleMarkers
+        )
         let rounds = (generate + generator.series.count - 1) / generator.series.count
         let step = Int64(interval) * 1000
         let first = start ?? clocks.wallMilliseconds() - Int64(rounds - 1) * step

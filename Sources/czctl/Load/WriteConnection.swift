@@ -25,7 +25,8 @@ struct WriteURL: Equatable, Sendable {
             port = number
             authority = authority[..<colon]
         }
-        host = String(authority.hasPrefix("[") && authority.hasSuffix("]") ? authority.dropFirst().dropLast() : authority)
+        host = String(
+            authority.hasPrefix("[") && authority.hasSuffix("]") ? authority.dropFirst().dropLast() : authority)
         guard !host.isEmpty, !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { return nil }
     }
 
@@ -137,7 +138,10 @@ private final class AnswerCollector: ChannelDuplexHandler {
                 retryAfter: number("retry-after"), keepsOpen: head.isKeepAlive)
         case .body(let bytes):
             let room = Self.textLimit - (response?.text.utf8.count ?? 0)
-            if room > 0 { response?.text += String(buffer: bytes.getSlice(at: bytes.readerIndex, length: min(room, bytes.readableBytes)) ?? bytes) }
+            if room > 0 {
+                response?.text += String(
+                    buffer: bytes.getSlice(at: bytes.readerIndex, length: min(room, bytes.readableBytes)) ?? bytes)
+            }
         case .end:
             guard let response else { return }
             self.response = nil

@@ -13,7 +13,9 @@ struct MockAPI: Sendable {
 
     private struct UploadBody: Decodable {
         struct File: Decodable {
-            var reference_id: String
+            var referenceID: String
+
+            enum CodingKeys: String, CodingKey { case referenceID = "reference_id" }
         }
 
         var files: [File]
@@ -43,11 +45,12 @@ struct MockAPI: Sendable {
 
     /// A flat map of reference id to presigned URL.
     func upload(_ request: HTTPRequest, now: AWSTimestamp) -> HTTPResponse {
+        // Whatever is wrong with the JSON, the answer is the same.
         guard let body = try? JSONDecoder().decode(UploadBody.self, from: Data(request.body.readableBytesView)) else {
             return Self.error(.badRequest, "Invalid request body")
         }
         if options.errorOnUpload { return .json(.internalServerError, #""Failed""#.utf8) }
-        var ids = body.files.map(\.reference_id)
+        var ids = body.files.map(\.referenceID)
         if ids.isEmpty {
             let count = Self.count(Self.parameters(request.query)) ?? 1
             ids = (0..<count).map { _ in hex((0..<8).map { _ in UInt8.random(in: 0...255) }) }
@@ -59,7 +62,9 @@ struct MockAPI: Sendable {
         let date = isExpired ? AWSTimestamp(unixSeconds: now.unixSeconds - 2 * Int64(options.urlSeconds)) : now
         var urls = [String: String](uniqueKeysWithValues: Set(ids).map { ($0, url(of: $0, host: host, at: date)) })
         if faults.take(.emptyURL), let first = ids.first { urls[first] = "" }
-        if faults.take(.unknownID) { urls["metrics_0_0.parquet"] = url(of: "metrics_0_0.parquet", host: host, at: date) }
+        if faults.take(.unknownID) {
+            urls["metrics_0_0.parquet"] = url(of: "metrics_0_0.parquet", host: host, at: date)
+        }
         journal.allocated(ids)
         var response = MockHandler.json(urls)
         if faults.take(.badJSON) { response = .json(.ok, #"{"metrics_"#.utf8) }
@@ -72,7 +77,9 @@ struct MockAPI: Sendable {
     }
 
     func abandon(_ request: HTTPRequest) -> HTTPResponse {
-        guard let abandoned = try? JSONDecoder().decode([MockJournal.Abandoned].self, from: Data(request.body.readableBytesView))
+        guard
+            let abandoned = try? JSONDecoder().decode(
+                [MockJournal.Abandoned].self, from: Data(request.body.readableBytesView))
         else { return Self.error(.badRequest, "Invalid request body") }
         journal.abandoned(abandoned)
         return .json(.ok, Self.envelope(200, "Abandon request processed successfully").utf8)
@@ -120,8 +127,13 @@ struct MockAPI: Sendable {
 /// What the API was asked since the start.
 final class MockJournal: Sendable {
     struct Abandoned: Codable, Sendable {
-        var reference_id: String
+        var referenceID: String
         var reason: String?
+
+        enum CodingKeys: String, CodingKey {
+            case referenceID = "reference_id"
+            case reason
+        }
     }
 
     struct Entries: Encodable, Sendable {
@@ -134,7 +146,11 @@ final class MockJournal: Sendable {
 
     var entries: Entries { state.withLock { $0 } }
 
-    func allocated(_ ids: [String]) { state.withLock { state in ids.forEach { state.allocated[$0, default: 0] += 1 } } }
+    func allocated(_ ids: [String]) {
+        state.withLock { state in
+            for id in ids { state.allocated[id, default: 0] += 1 }
+        }
+    }
 
     func abandoned(_ files: [Abandoned]) { state.withLock { $0.abandoned += files } }
 }

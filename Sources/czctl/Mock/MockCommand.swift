@@ -11,11 +11,11 @@ struct Mock: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a mock of the upload API, with faults on demand",
         discussion: """
-            Stores PUTs in a directory and checks them as S3 does; with S3_ENDPOINT, S3_ACCESS_KEY and S3_PRIVATE_KEY it \
-            signs URLs for that S3 instead. What arrived: GET /v1/container-metrics/mock/state.
+            Stores PUTs in a directory and checks them as S3 does; with S3_ENDPOINT, S3_ACCESS_KEY and \
+            S3_PRIVATE_KEY it signs URLs for that S3 instead. What arrived: GET /v1/container-metrics/mock/state.
 
-            Each flag has an environment name: API_KEY, PORT, S3_ENDPOINT, S3_ACCESS_KEY, S3_PRIVATE_KEY, \
-            UPLOAD_DELAY_MS, REPLAY_REQUEST_PAYLOAD, ERROR_ON_UPLOAD (true). A flag wins.
+            Environment, where a flag of the same meaning wins: API_KEY, PORT, S3_ENDPOINT, UPLOAD_DELAY_MS, \
+            REPLAY_REQUEST_PAYLOAD, ERROR_ON_UPLOAD=true; S3_ACCESS_KEY and S3_PRIVATE_KEY have no flag.
 
             Faults: \(MockFault.names).
 
@@ -51,6 +51,9 @@ struct Mock: AsyncParsableCommand {
     @Option(help: "Sent as X-CloudZero-Replay with each answer to upload.")
     var replayPayload: String?
 
+    @Flag(help: "Answer each well-formed upload with 500.")
+    var errorOnUpload = false
+
     @Option(name: .customLong("fault"), help: "NAME for ever, or NAME:N for the first N times; repeatable.")
     var faults: [String] = []
 
@@ -83,7 +86,7 @@ struct Mock: AsyncParsableCommand {
         options.uploadDelay = .milliseconds(Int64(delay ?? 0))
         options.slowDelay = .milliseconds(Int64(try number(slowMs, nil, "--slow-ms", in: 0...3_600_000) ?? 0))
         options.replayPayload = replayPayload ?? environment["REPLAY_REQUEST_PAYLOAD"]
-        options.errorOnUpload = environment["ERROR_ON_UPLOAD"] == "true"
+        options.errorOnUpload = errorOnUpload || environment["ERROR_ON_UPLOAD"] == "true"
         options.storage = .directory(data)
         if let endpoint = s3Endpoint ?? environment["S3_ENDPOINT"], !endpoint.isEmpty {
             guard let key = environment["S3_ACCESS_KEY"], let secret = environment["S3_PRIVATE_KEY"] else {
@@ -94,7 +97,8 @@ struct Mock: AsyncParsableCommand {
         }
         for text in faults {
             guard let (fault, count) = MockFaults.parse(text) else {
-                throw ValidationError("\"\(text)\" is no fault; one of \(MockFault.names), with :N for the first N times")
+                throw ValidationError(
+                    "\"\(text)\" is no fault; one of \(MockFault.names), with :N for the first N times")
             }
             options.faults[fault] = count
         }

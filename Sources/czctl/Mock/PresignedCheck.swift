@@ -10,10 +10,13 @@ struct PresignedCheck {
     /// The refusal, or nil for a request S3 would take. `head.uri` is path-style, `/bucket/key?query`.
     func refusal(of head: HTTPRequestHead, declaredLength: Int?) -> S3Refusal? {
         if declaredLength == nil {
-            return S3Refusal(.notImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented")
+            return S3Refusal(
+                .notImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented"
+            )
         }
         if !head.headers.contains(name: "content-length") {
-            return S3Refusal(.lengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+            return S3Refusal(
+                .lengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
         }
         if head.headers.contains(name: "authorization") {
             return S3Refusal(.badRequest, "InvalidArgument", "Only one auth mechanism allowed")
@@ -33,10 +36,13 @@ struct PresignedCheck {
             let names = value("X-Amz-SignedHeaders")?.split(separator: ";").map(String.init), names.contains("host"),
             let signature = value("X-Amz-Signature")
         else {
-            return S3Refusal(.badRequest, "AuthorizationQueryParametersError", "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
+            return S3Refusal(
+                .badRequest, "AuthorizationQueryParametersError",
+                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
         }
         guard credential == "\(signer.accessKey)/\(signer.scope(date))" else {
-            return S3Refusal(.forbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+            return S3Refusal(
+                .forbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
         }
         if now.unixSeconds > date.unixSeconds + seconds {
             let end = AWSTimestamp(unixSeconds: date.unixSeconds + seconds)
@@ -62,7 +68,9 @@ struct PresignedCheck {
         guard signer.signature(of: request, at: date) == signature else {
             return S3Refusal(
                 .forbidden, "SignatureDoesNotMatch",
-                "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+                "The request signature we calculated does not match the signature you provided. "
+                    + "Check your key and signing method."
+            )
         }
         return nil
     }

@@ -19,7 +19,8 @@ struct S3Refusal {
     }
 
     var response: HTTPResponse {
-        let elements = ([("Code", code), ("Message", message)] + details + [("RequestId", "MOCK"), ("HostId", "mock")])
+        let elements =
+            ([("Code", code), ("Message", message)] + details + [("RequestId", "MOCK"), ("HostId", "mock")])
             .map { "<\($0.0)>\($0.1)</\($0.0)>" }.joined()
         let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\(elements)</Error>"
         return HTTPResponse(status: status, headers: ["content-type": "application/xml"], body: ByteBuffer(string: xml))

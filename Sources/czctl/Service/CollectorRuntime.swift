@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Compactor
+internal import Configuration
 internal import Dispatch
 internal import DiskIO
 internal import HTTPServer
@@ -88,7 +89,7 @@ final class CollectorRuntime: Sendable {
                 .notFound, "cannot start on \(root): there is no such directory",
                 try: "mkdir -p \(root), or set database.storage_path")
         }
-        do throws(IOError) {
+        do throws(DiskIO.IOError) {
             return try DirectoryLock(environment.layout.collectorLock, owner: environment.owner)
         } catch {
             guard error.operation == .lock, error.code == Errno.wouldBlock else { throw error }
@@ -137,7 +138,7 @@ final class CollectorRuntime: Sendable {
                 continuation.resume()
             }
         }
-        do throws(IOError) {
+        do throws(DiskIO.IOError) {
             try environment.fileSystem.publish(Array("done\n".utf8), at: environment.layout.collectorShutdownComplete)
         } catch {
             environment.logger.warning("the shutdown marker was not written", metadata: ["error": "\(error)"])

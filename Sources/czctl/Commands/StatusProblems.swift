@@ -1,0 +1,94 @@
+internal import DiskIO
+internal import Ship
+internal import WAL
+
+/// What makes a volume unhealthy (exit 3). A stopped volume has only the problem of being unreadable: that nothing runs
+/// is not a fault that `status` can judge.
+///
+/// With a service that answers:
+/// - it is not ready, or the log cannot be written, or compaction or the shipper report an error;
+/// - a destination has failed files, and its last error is newer than its last success;
+/// - the volume is 95 % full (the threshold `critical` of contract.md §4);
+/// - something came into quarantine in the last hour.
+///
+/// Always, for then this report is not whole: a ledger or a commit manifest that cannot be read, a damaged segment.
+extension StatusInputs {
+    static let fullRatio = 0.95
+    static let quarantineWindow: Int64 = 3_600_000
+
+    var usedRatio: Double {
+        space.total == 0 ? 0 : Double(space.total - min(space.free, space.total)) / Double(space.total)
+    }
+
+    var problems: [StatusReport.Problem] { unreadable + (live.isEmpty ? [] : liveProblems) }
+
+    private typealias Problem = StatusReport.Problem
+
+    private var unreadable: [StatusReport.Problem] {
+        var found: [StatusReport.Problem] = []
+        if let error = files.ledgerError {
+            found.append(Problem(text: "cannot \(error.act): \(error.cause)", advice: error.advice))
+        }
+        for name in log.damagedManifests {
+            found.append(
+                Problem(
+                    text: "cannot read the commit manifest \(layout.wal)/\(name): neither copy is whole",
+                    advice: "restart the collector: it sets the manifest aside and compacts what is left"))
+        }
+        for segment in log.segments where segment.verdict == .damaged || segment.verdict == .missing {
+            let path = "\(layout.wal)/\(SegmentDirectory.name(of: segment.id))"
+            found.append(
+                Problem(text: "segment \(segment.id) of the log is damaged", advice: "czctl inspect wal \(path)"))
+        }
+        return found
+    }
+
+    private var liveProblems: [StatusReport.Problem] {
+        var found: [StatusReport.Problem] = []
+        for service in live {
+            if let error = service.walError {
+                found.append(Problem(text: "the log cannot be written: \(error)", advice: "df -h \(layout.root)"))
+            } else if service.readiness != "ready" {
+                found.append(Problem(text: "the \(service.role) is not ready: \(service.readiness)", advice: nil))
+            }
+            if let error = service.compactionError {
+                found.append(Problem(text: "compaction fails: \(error)", advice: "df -h \(layout.root)"))
+            }
+        }
+        let failing = files.destinations.compactMap(problem)
+        found += failing
+        if failing.isEmpty, let error = shipper?.shipLastError {
+            found.append(Problem(text: "the shipper fails: \(error)", advice: "czctl files list --state failed"))
+        }
+        if usedRatio >= Self.fullRatio {
+            let percent = HumanText.decimal(usedRatio * 100)
+            found.append(
+                Problem(
+                    text: "the volume is \(percent) % full: \(HumanText.bytes(space.free)) are free",
+                    advice: "free space on the volume or enlarge it"))
+        }
+        if let last = lastQuarantined, now - last < Self.quarantineWindow {
+            found.append(
+                Problem(
+                    text: "quarantined \(HumanText.duration(milliseconds: now - last)) ago:"
+                        + " \(quarantine.files) files in \(layout.quarantine)",
+                    advice: "czctl files list --state quarantined"))
+        }
+        return found
+    }
+
+    /// nil while the destination takes files, or has nothing that failed.
+    private func problem(of destination: DestinationSummary) -> StatusReport.Problem? {
+        let failed = files.counts.filter { $0.destination == destination.name && $0.state == .failed }
+            .reduce(0) { $0 + $1.files }
+        guard failed > 0, let error = destination.lastError,
+            error.atMilliseconds >= destination.lastSuccessMilliseconds ?? .min
+        else { return nil }
+        let since =
+            destination.lastSuccessMilliseconds
+            .map { ", last success \(HumanText.duration(milliseconds: now - $0)) ago" } ?? ", never a success"
+        return Problem(
+            text: "uploads to \(destination.name) fail: \(failed) files\(since): \(HumanText.line(error.text))",
+            advice: "czctl files list --state failed")
+    }
+}

@@ -1,0 +1,158 @@
+internal import DiskIO
+internal import Ship
+internal import WAL
+
+extension StatusReport {
+    /// The report that a service gives of its own volume.
+    /// - Parameter live: what it says of itself.
+    /// - Throws: `CommandFailure.notFound`, `IOError`.
+    static func gather(
+        layout: VolumeLayout, fileSystem: any FileSystem, clocks: Clocks, live: LiveStatus?
+    ) async throws -> StatusReport {
+        let live = live.map { [$0] } ?? []
+        return StatusReport(try await .gather(layout: layout, fileSystem: fileSystem, clocks: clocks, live: live))
+    }
+
+    /// With a newline at its end.
+    func json() throws -> [UInt8] { Array((try Console.json(self) + "\n").utf8) }
+
+    init(_ inputs: StatusInputs) {
+        let problems = inputs.problems
+        self.init(
+            time: HumanText.time(inputs.now), path: inputs.layout.root, volume: inputs.volume.map { "\($0.id)" },
+            shipperId: inputs.shipperID, isStopComplete: inputs.isStopComplete,
+            state: inputs.live.isEmpty ? .stopped : problems.isEmpty ? .running : .degraded, problems: problems,
+            services: inputs.live.map {
+                Service(
+                    role: $0.role, version: $0.version, pid: $0.pid, uptimeSeconds: $0.uptimeSeconds,
+                    readiness: $0.readiness)
+            },
+            intake: inputs.collector.map(Intake.init), log: Log(inputs.log, inputs.collector),
+            files: inputs.fileCounts(of: nil), unsent: inputs.unsent,
+            destinations: inputs.files.destinations.map { Destination($0, inputs.fileCounts(of: $0.name)) },
+            disk: Disk(
+                path: inputs.layout.root, totalBytes: inputs.space.total, freeBytes: inputs.space.free,
+                usedBytes: inputs.space.total - min(inputs.space.free, inputs.space.total),
+                usedRatio: inputs.usedRatio),
+            quarantine: inputs.quarantine, abandoned: inputs.abandoned, originals: inputs.originals,
+            balance: inputs.balance, compaction: Compaction(inputs.log))
+    }
+}
+
+extension StatusReport.Intake {
+    fileprivate init(_ live: LiveStatus) {
+        self.init(
+            samplesReceived: live.samplesReceived, samplesStored: live.samplesStored,
+            samplesRejected: live.samplesRejected, samplesFiltered: live.samplesFiltered,
+            samplesDeduplicated: live.samplesDeduplicated,
+            samplesPerSecond: live.uptimeSeconds > 0 ? Double(live.samplesReceived) / live.uptimeSeconds : 0,
+            requestP99Seconds: live.requestP99Seconds, lastReceivedSecondsAgo: live.lastReceivedSecondsAgo)
+    }
+}
+
+extension StatusReport.Log {
+    fileprivate init(_ survey: LogSurvey, _ live: LiveStatus?) {
+        for segment in survey.segments {
+            segments += 1
+            bytes += segment.byteCount
+            switch segment.state {
+            case .sealed: sealed.add(segment)
+            case .active: active.add(segment)
+            case .committed: committed.add(segment)
+            case .kept: kept.add(segment)
+            }
+        }
+        rows = survey.rows
+        oldestAt = survey.segments.filter(\.isInLog).compactMap(\.createdAt).min().map(HumanText.time)
+        newestVerdict = survey.newest?.verdict.map { "\($0)" }
+        fsyncP99Seconds = live?.fsyncP99Seconds
+        compacting = live?.compacting
+    }
+}
+
+extension StatusReport.SegmentSum {
+    fileprivate mutating func add(_ segment: LogSurvey.Segment) {
+        segments += 1
+        bytes += segment.byteCount
+        rows &+= segment.rows ?? 0
+    }
+}
+
+extension StatusReport.Destination {
+    fileprivate init(_ summary: DestinationSummary, _ files: StatusReport.Files) {
+        self.init(
+            name: summary.name, files: files, uploadedFiles: summary.filesUploaded,
+            uploadedBytes: summary.bytesUploaded, uploadedRows: summary.rowsUploaded,
+            lastSuccessAt: summary.lastSuccessMilliseconds.map(HumanText.time),
+            lastError: summary.lastError.map {
+                StatusReport.Failure(at: HumanText.time($0.atMilliseconds), code: $0.code, text: $0.text)
+            })
+    }
+}
+
+extension StatusReport.Compaction {
+    fileprivate init(_ log: LogSurvey) {
+        for manifest in log.committed + log.done {
+            manifests += 1
+            requests += manifest.requests
+            logRows += manifest.rows["log"] ?? 0
+            writtenRows += manifest.rows["written"] ?? 0
+            deduplicatedRows += manifest.rows["deduplicated"] ?? 0
+            conflictingRows += manifest.rows["conflicts"] ?? 0
+            quarantinedRows += manifest.rows["quarantined"] ?? 0
+            rejectedSamples += manifest.rejectedSamples
+            filteredSamples += manifest.filteredSamples
+        }
+    }
+}
+
+extension StatusInputs {
+    /// Files by state at one destination, or at all of them together. What no row knows is ready everywhere.
+    fileprivate func fileCounts(of destination: String?) -> StatusReport.Files {
+        var files = StatusReport.Files()
+        files.ready = Int64(self.files.undiscovered.count)
+        for count in self.files.counts where destination == nil || count.destination == destination {
+            switch count.state {
+            case .discovered, .allocated: files.ready += count.files
+            case .uploading: files.uploading += count.files
+            case .failed: files.failed += count.files
+            case .uploaded, .purging: files.uploaded += count.files
+            case .purged:
+                files.uploaded += count.files
+                files.purged += count.files
+            case .abandoned: files.abandoned += count.files
+            case .quarantined: files.quarantined += count.files
+            }
+        }
+        return files
+    }
+
+    fileprivate var unsent: StatusReport.Unsent {
+        let waiting = files.undiscovered
+        let oldest = [files.unsent.oldestDiscoveredMilliseconds, waiting.map(\.since).min()].compactMap(\.self).min()
+        return StatusReport.Unsent(
+            files: files.unsent.files + Int64(waiting.count),
+            bytes: files.unsent.bytes + waiting.reduce(0) { $0 + Int64(clamping: $1.byteCount) },
+            rows: files.unsent.rows &+ undiscoveredRows, oldestAt: oldest.map(HumanText.time))
+    }
+
+    private var undiscoveredRows: Int64 { files.undiscovered.reduce(0) { $0 &+ Int64($1.rows ?? 0) } }
+
+    /// One line a destination: each is to have every row once.
+    fileprivate var balance: [StatusReport.Balance] {
+        var names: [String?] = Set(files.counts.map(\.destination)).sorted()
+        if names.isEmpty { names = [nil] }
+        return names.map { name in
+            func rows(_ states: ShipmentState...) -> Int64 {
+                files.counts.filter { $0.destination == name && states.contains($0.state) }.reduce(0) { $0 + $1.rows }
+            }
+            let inLog = Int64(clamping: log.rows)
+            let inOutbox = rows(.discovered, .allocated, .uploading, .failed) &+ undiscoveredRows
+            let uploaded = rows(.uploaded, .purging, .purged)
+            let (abandoned, quarantined) = (rows(.abandoned), rows(.quarantined))
+            return StatusReport.Balance(
+                destination: name, inLog: inLog, inOutbox: inOutbox, uploaded: uploaded, abandoned: abandoned,
+                quarantined: quarantined, total: inLog &+ inOutbox &+ uploaded &+ abandoned &+ quarantined)
+        }
+    }
+}

@@ -1,0 +1,154 @@
+internal import DiskIO
+internal import Ship
+internal import WAL
+
+/// The one screen of `czctl status`, for people.
+struct StatusText {
+    let report: StatusReport
+    /// Milliseconds since 1970, for ages.
+    let inputs: StatusInputs
+
+    init(_ inputs: StatusInputs) {
+        self.inputs = inputs
+        report = StatusReport(inputs)
+    }
+
+    var text: String {
+        var lines = [headline, ""]
+        if let intake = report.intake { lines.append(line("INTAKE", Self.parts(intake))) }
+        lines.append(line("WAL", log))
+        lines.append(line("FILES", files))
+        lines += ship
+        if let disk = report.disk { lines.append(line("DISK", [diskText(disk)])) }
+        lines += balance
+        lines += leftovers
+        for problem in report.problems {
+            lines += ["", HumanText.line(problem.text)] + (problem.advice.map { ["  Try: \($0)"] } ?? [])
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private func line(_ title: String, _ parts: [String]) -> String {
+        title + String(repeating: " ", count: max(1, 11 - title.count)) + parts.joined(separator: "   ")
+    }
+
+    private var headline: String {
+        let name = report.shipperId ?? report.path
+        guard !report.services.isEmpty else {
+            let never = report.volume == nil && report.log.segments == 0 && report.destinations.isEmpty
+            return "\(name)  stopped\(never ? ": never started" : stop)"
+        }
+        let services = report.services.map { service in
+            "\(service.role) \(service.version) (pid \(service.pid))"
+                + " up \(HumanText.duration(milliseconds: Int64(service.uptimeSeconds * 1000)))"
+        }.joined(separator: "  ")
+        return "\(name)  \(services)   \(report.state == .running ? "ok" : "DEGRADED")"
+    }
+
+    /// How the collector ended, by its marker, or else by the log it left.
+    private var stop: String {
+        if inputs.isStopComplete { return "" }
+        return switch inputs.log.newest?.verdict {
+        case nil, .sealed, .some(.none): ""
+        case .unsealed, .torn: "; the collector was killed: the next start reads the log, nothing acknowledged is lost"
+        case .poisoned: "; the log's last write failed"
+        case .damaged, .missing: "; the log is damaged"
+        }
+    }
+
+    private static func parts(_ intake: StatusReport.Intake) -> [String] {
+        var parts = [
+            "\(HumanText.grouped(intake.samplesReceived)) samples",
+            "\(HumanText.grouped(Int64(intake.samplesPerSecond))) samples/s since the start",
+        ]
+        if let p99 = intake.requestP99Seconds { parts.append("p99 \(HumanText.latency(seconds: p99))") }
+        parts.append("\(HumanText.grouped(intake.samplesRejected)) rejected")
+        for (count, word) in [(intake.samplesFiltered, "filtered"), (intake.samplesDeduplicated, "repeated")]
+        where count > 0 { parts.append("\(HumanText.grouped(count)) \(word)") }
+        if let last = intake.lastReceivedSecondsAgo {
+            parts.append("last \(HumanText.duration(milliseconds: Int64(last * 1000))) ago")
+        }
+        return parts
+    }
+
+    private var log: [String] {
+        let log = report.log
+        var parts = [
+            "\(log.segments) segment\(log.segments == 1 ? "" : "s")", HumanText.bytes(log.bytes),
+            "\(HumanText.grouped(log.rows)) rows",
+        ]
+        if let oldest = inputs.log.segments.filter(\.isInLog).compactMap(\.createdAt).min() {
+            parts.append("oldest \(age(oldest))")
+        }
+        for (sum, word) in [(log.sealed, "sealed"), (log.active, "active"), (log.kept, "kept")] where sum.segments > 0 {
+            parts.append("\(sum.segments) \(word)")
+        }
+        if let p99 = log.fsyncP99Seconds { parts.append("fsync p99 \(HumanText.latency(seconds: p99))") }
+        if let compacting = log.compacting { parts.append("compacting \(compacting)") }
+        return parts
+    }
+
+    private var files: [String] {
+        let files = report.files
+        var parts = [
+            "ready \(files.ready)", "uploading \(files.uploading)", "failed \(files.failed)",
+            "uploaded \(files.uploaded)", "quarantined \(files.quarantined)",
+        ]
+        if files.abandoned > 0 { parts.append("abandoned \(files.abandoned)") }
+        return parts
+    }
+
+    private var ship: [String] {
+        inputs.files.destinations.enumerated().map { index, destination in
+            var parts = [destination.name]
+            parts.append(destination.lastSuccessMilliseconds.map { "last ok \(age($0)) ago" } ?? "never a success")
+            if let error = destination.lastError, error.atMilliseconds >= destination.lastSuccessMilliseconds ?? .min {
+                parts.append("last error \(age(error.atMilliseconds)) ago: \(error.code)")
+            }
+            if index == 0 {
+                parts.append("backlog \(report.unsent.files) files   \(HumanText.bytes(report.unsent.bytes))")
+            }
+            return line(index == 0 ? "SHIP" : "", parts)
+        }
+    }
+
+    private func diskText(_ disk: StatusReport.Disk) -> String {
+        let percent = HumanText.grouped(Int64(disk.usedRatio * 100))
+        return "\(disk.path)  \(HumanText.bytes(disk.usedBytes)) of \(HumanText.bytes(disk.totalBytes)) (\(percent) %)"
+            + "   \(HumanText.bytes(disk.freeBytes)) free"
+    }
+
+    private var balance: [String] {
+        report.balance.enumerated().map { index, balance in
+            var parts = [
+                "in log \(HumanText.grouped(balance.inLog))", "in outbox \(HumanText.grouped(balance.inOutbox))",
+                "uploaded \(HumanText.grouped(balance.uploaded))",
+                "quarantined \(HumanText.grouped(balance.quarantined))",
+            ]
+            if balance.abandoned > 0 { parts.append("abandoned \(HumanText.grouped(balance.abandoned))") }
+            parts.append("= \(HumanText.grouped(balance.total)) rows")
+            if report.balance.count > 1, let name = balance.destination { parts.insert(name, at: 0) }
+            return line(index == 0 ? "BALANCE" : "", parts)
+        }
+    }
+
+    /// Lines that are there only when there is something.
+    private var leftovers: [String] {
+        var lines: [String] = []
+        if report.quarantine.files > 0 {
+            let what = "\(report.quarantine.files) files   \(HumanText.bytes(report.quarantine.bytes))"
+            lines.append(line("QUARANTINE", [what, inputs.layout.quarantine]))
+        }
+        if report.abandoned.files > 0 {
+            let what = "\(report.abandoned.files) files   \(HumanText.bytes(report.abandoned.bytes))"
+            lines.append(line("ABANDONED", [what, inputs.layout.abandoned]))
+        }
+        if report.originals.files > 0 {
+            let what = "\(report.originals.files) files   \(HumanText.bytes(report.originals.bytes))"
+            lines.append(line("ORIGINAL", [what, "of the original agent, left alone"]))
+        }
+        return lines
+    }
+
+    private func age(_ milliseconds: Int64) -> String { HumanText.duration(milliseconds: inputs.now - milliseconds) }
+}

@@ -1,0 +1,86 @@
+internal import ArgumentParser
+internal import Configuration
+internal import DiskIO
+internal import FoundationEssentials
+internal import Logging
+internal import NIOCore
+
+/// `czctl drain`.
+struct Drain: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stop intake, then seal, compact and ship everything",
+        discussion: """
+            Works through the running service, whose intake then answers 503 until it is restarted, or on a stopped \
+            volume by itself. Exit 0 when nothing un-uploaded is left, 8 otherwise.
+
+            Examples:
+              czctl drain --config config.yml
+              czctl drain --config config.yml --timeout 600
+            """)
+
+    @OptionGroup var options: ServiceOptions
+
+    @Option(help: "Seconds after which it gives up.")
+    var timeout = 300
+
+    @Option(name: .shortAndLong, help: "table or json.")
+    var output = Output.table
+
+    func validate() throws {
+        guard (1...86_400).contains(timeout) else { throw ValidationError("--timeout must be from 1 to 86400 seconds") }
+    }
+
+    func run() async throws {
+        let settings = try options.load(.run)
+        let layout = VolumeLayout(root: settings.database.storagePath)
+        let isCollecting = DirectoryLock.isHeld(layout.collectorLock)
+        let isShipping = DirectoryLock.isHeld(layout.shipperLock)
+        var outcome = DrainOutcome()
+        if isCollecting { outcome = try await ask(layout.collectorSocket) }
+        if isShipping { outcome = try await ask(layout.shipperSocket) }
+        if !isCollecting || !isShipping {
+            outcome = try await drainHere(settings, collecting: !isCollecting, shipping: !isShipping) ?? outcome
+        }
+        try report(outcome)
+    }
+
+    private func ask(_ socket: String) async throws -> DrainOutcome {
+        let command = ControlCommand(name: .drain, timeoutSeconds: Double(timeout))
+        guard
+            let reply = await ControlClient.request(path: socket, command, timeout: .seconds(Int64(timeout) + 60))
+        else {
+            throw CommandFailure(
+                .temporary, "cannot drain through \(socket): the service holds the lock but does not answer",
+                try: "czctl status")
+        }
+        if let error = reply.error { throw CommandFailure(.error, "cannot drain: \(error)", try: "czctl status") }
+        return reply.drained ?? DrainOutcome()
+    }
+
+    /// Does the work of the halves that are not running.
+    private func drainHere(_ settings: Settings, collecting: Bool, shipping: Bool) async throws -> DrainOutcome? {
+        let role: ServiceRole = collecting && shipping ? .run : collecting ? .collector : .shipper
+        let environment = ServiceEnvironment(
+            settings: settings, role: "drain", logger: ServiceCommand.logger(settings, role))
+        let service = try await Service.start(environment, role: role, listens: false)
+        let outcome = try await service.drain(timeout: .seconds(timeout))
+        try await service.stop()
+        return shipping ? outcome : nil
+    }
+
+    private func report(_ outcome: DrainOutcome) throws {
+        switch output {
+        case .json:
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys]
+            encoder.keyEncodingStrategy = .convertToSnakeCase
+            print(String(decoding: try encoder.encode(outcome), as: UTF8.self))
+        case .table:
+            print("unsent \(outcome.unsentFiles) files, \(outcome.unsentRows) rows; quarantined \(outcome.quarantinedFiles)")
+        }
+        guard outcome.unsentFiles > 0 else { return }
+        throw CommandFailure(
+            .partial, "\(outcome.unsentFiles) files are not uploaded: \(outcome.lastError ?? "no attempt was made")",
+            try: "czctl files list --state failed")
+    }
+}

@@ -1,0 +1,250 @@
+internal import ArgumentParser
+internal import Compactor
+internal import Configuration
+internal import Dispatch
+internal import DiskIO
+internal import FoundationEssentials
+internal import Glibc
+internal import HTTPServer
+internal import Ingest
+internal import Logging
+internal import Metrics
+internal import NIOCore
+internal import NIOPosix
+internal import Ship
+internal import WAL
+
+/// Which halves a process runs.
+enum ServiceRole: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case run, collector, shipper
+
+    var collects: Bool { self != .shipper }
+    var ships: Bool { self != .collector }
+    var configurationRole: Role {
+        switch self {
+        case .run: .run
+        case .collector: .collector
+        case .shipper: .shipper
+        }
+    }
+}
+
+/// A running service: its halves, its HTTP port and its control sockets.
+final class Service: Sendable {
+    private let environment: ServiceEnvironment
+    private let role: ServiceRole
+    private let group: MultiThreadedEventLoopGroup
+    let collector: CollectorRuntime?
+    let shipper: ShipperRuntime?
+    private let server: HTTPServer?
+    private let sockets: [ControlServer]
+    private let startedAt: Duration
+
+    var port: Int? { server?.port }
+
+    private init(
+        environment: ServiceEnvironment, role: ServiceRole, group: MultiThreadedEventLoopGroup,
+        collector: CollectorRuntime?, shipper: ShipperRuntime?, server: HTTPServer?, sockets: [ControlServer]
+    ) {
+        self.environment = environment
+        self.role = role
+        self.group = group
+        self.collector = collector
+        self.shipper = shipper
+        self.server = server
+        self.sockets = sockets
+        startedAt = environment.clocks.uptime()
+    }
+
+    /// Starts the halves of `role`. The port answers `/livez` before the log is read.
+    /// - Parameters:
+    ///   - listens: false for work on a stopped volume: no port, no sockets.
+    ///   - onPublish: files came to `outbox/`.
+    static func start(
+        _ environment: ServiceEnvironment, role: ServiceRole, listens: Bool,
+        onPublish: @escaping @Sendable (CompactionReport) -> Void = { _ in }
+    ) async throws -> Service {
+        try environment.refuseUnsupported()
+        // One loop decodes and owns the active segment's series: more would only contend for it.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let holder = ServiceHolder()
+        var intake: IngestService?
+        if role.collects {
+            intake = IngestService(
+                eventLoop: group.any(),
+                options: try environment.ingestOptions(reservedFor: environment.settings.destinations),
+                metrics: IngestMetrics(environment.registry), clocks: environment.clocks)
+        }
+        let server = listens ? try await listen(environment, role, group, intake, holder) : nil
+        do {
+            // The shipper first: the collector wakes it.
+            let shipper = role.ships ? try ShipperRuntime(environment) : nil
+            var collector: CollectorRuntime?
+            if let intake {
+                collector = try await CollectorRuntime.start(environment, service: intake) { report in
+                    onPublish(report)
+                    shipper?.ship.wake()
+                    if shipper == nil { holder.wakeShipper(environment.layout.shipperSocket) }
+                }
+            }
+            let sockets = listens ? try await openSockets(environment, role, group, holder) : []
+            let service = Service(
+                environment: environment, role: role, group: group, collector: collector, shipper: shipper,
+                server: server, sockets: sockets)
+            holder.set(service)
+            return service
+        } catch {
+            await server?.stop()
+            try await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private static func listen(
+        _ environment: ServiceEnvironment, _ role: ServiceRole, _ group: MultiThreadedEventLoopGroup,
+        _ intake: IngestService?, _ holder: ServiceHolder
+    ) async throws -> HTTPServer {
+        let settings = environment.settings
+        let routes = OperatorRoutes(
+            notReady: {
+                guard let intake else { return nil }
+                if case .notReady(let reason) = intake.readiness { return reason }
+                return nil
+            },
+            registry: environment.registry,
+            status: {
+                let live = await holder.service?.live
+                let report = try await StatusReport.gather(
+                    layout: environment.layout, fileSystem: environment.fileSystem, clocks: environment.clocks,
+                    live: live)
+                return try Array(report.json())
+            })
+        let options = HTTPServerOptions(
+            address: settings.server.address, port: role == .shipper ? settings.server.shipperPort : settings.server.port,
+            connectionLimit: settings.limits.connections, headerByteLimit: settings.limits.headerByteLimit,
+            headerTimeout: .init(settings.limits.headerTimeout), idleTimeout: .init(settings.limits.idleTimeout),
+            bodyRateMinimum: settings.limits.bodyBytesPerSecond,
+            reconnectFrequency: role.collects ? settings.server.reconnectFrequency : 0,
+            drainTimeout: .init(settings.server.drainTimeout))
+        let handler: any HTTPHandler =
+            if let intake {
+                RemoteWriteHandler(intake, clocks: environment.clocks, operatorRoutes: routes)
+            } else {
+                routes
+            }
+        return try await HTTPServer.start(options, handler: handler, group: group)
+    }
+
+    private static func openSockets(
+        _ environment: ServiceEnvironment, _ role: ServiceRole, _ group: MultiThreadedEventLoopGroup,
+        _ holder: ServiceHolder
+    ) async throws -> [ControlServer] {
+        var paths: [String] = []
+        if role.collects { paths.append(environment.layout.collectorSocket) }
+        if role.ships { paths.append(environment.layout.shipperSocket) }
+        var sockets: [ControlServer] = []
+        for path in paths {
+            // A Unix socket's path ends at 107 bytes: a longer storage path works without its socket.
+            guard path.utf8.count < 107 else {
+                environment.logger.warning("no control socket: the storage path is too long", metadata: ["path": "\(path)"])
+                continue
+            }
+            sockets.append(
+                try await ControlServer.start(path: path, group: group) { command in
+                    await holder.service?.answer(command) ?? ControlReply(error: "starting")
+                })
+        }
+        return sockets
+    }
+
+    /// Works until a signal asks for the end.
+    func runUntilSignal() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            if let shipper { tasks.addTask { try await shipper.ship.run() } }
+            tasks.addTask {
+                let name = await Signals.firstTermination()
+                self.environment.logger.info("stopping", metadata: ["signal": "\(name)"])
+                await self.stopCollecting()
+                self.shipper?.ship.stop()
+            }
+            try await tasks.waitForAll()
+        }
+        try await close()
+    }
+
+    /// In-flight requests finish, the log is sealed.
+    private func stopCollecting() async {
+        collector?.service.set(.notReady("shutting down"))
+        await server?.drain()
+        await collector?.stop()
+    }
+
+    /// The end of a service that `run` was not called on, or whose halves have stopped.
+    func close() async throws {
+        for socket in sockets { await socket.stop() }
+        await server?.stop()
+        try await group.shutdownGracefully()
+    }
+
+    /// Stops everything at once; what is in the log stays there.
+    func stop() async throws {
+        await stopCollecting()
+        shipper?.ship.stop()
+        try await close()
+    }
+
+    // MARK: Control
+
+    /// What only this process knows.
+    var live: LiveStatus {
+        get async {
+            let now = environment.clocks.uptime()
+            var status = LiveStatus(
+                version: Version.number, pid: getpid(), role: role.rawValue,
+                uptimeSeconds: (now - startedAt).inSeconds, readiness: "ready")
+            if let collector {
+                let metrics = collector.service.metrics
+                if case .notReady(let reason) = collector.service.readiness { status.readiness = reason }
+                status.samplesReceived = metrics.received.value
+                status.samplesStored = metrics.stored.value
+                status.samplesRejected = metrics.rejected.values.reduce(0) { $0 + $1.value }
+                status.samplesFiltered = metrics.filtered.value
+                status.samplesDeduplicated = metrics.retransmitted.value
+                status.requestP99Seconds = metrics.requestSeconds.quantile(0.99)
+                status.fsyncP99Seconds = metrics.syncSeconds.quantile(0.99)
+                status.lastReceivedSecondsAgo = await collector.service.lastReceived.map { (now - $0).inSeconds }
+                status.activeSegment = collector.log.active?.segment.number
+                status.activeBytes = collector.log.active?.byteCount
+                status.activeRows = collector.log.active?.rows
+                status.walError = collector.log.lastError
+                status.compacting = collector.compactor.compacting
+                status.compactionError = collector.compactor.lastError
+            }
+            status.shipLastError = shipper?.ship.lastReport?.failures.first
+            return status
+        }
+    }
+
+    private func answer(_ command: ControlCommand) async -> ControlReply {
+        switch command.name {
+        case .status: return ControlReply(status: await live)
+        case .wake:
+            shipper?.ship.wake()
+            collector?.compactor.wake()
+            return ControlReply(status: await live)
+        case .drain:
+            do {
+                return ControlReply(drained: try await drain(timeout: .seconds(command.timeoutSeconds ?? 300)))
+            } catch {
+                return ControlReply(error: "\(error)")
+            }
+        }
+    }
+
+    /// Refuses writes, seals, compacts, ships, as far as this process has the halves for it.
+    func drain(timeout: Duration) async throws -> DrainOutcome {
+        let deadline = environment.clocks.uptime() + timeout
+        try await collector?.drain()
+        return try await shipper?.drain(deadline: deadline, clocks: environment.clocks) ?? DrainOutcome()
+    }
+}

@@ -1,0 +1,130 @@
+internal import ArgumentParser
+internal import CLinux
+internal import Configuration
+internal import DiskIO
+internal import FoundationEssentials
+internal import Glibc
+internal import Logging
+
+/// `--config`, and what it holds.
+struct ServiceOptions: ParsableArguments {
+    @Option(name: [.customLong("config"), .customLong("config", withSingleDash: true)], help: "The configuration file.")
+    var config: String?
+
+    @Option(name: .customLong("set"), help: "One setting, as KEY=VALUE, over file and environment; repeatable.")
+    var overrides: [String] = []
+
+    /// The settings, or every fault at once (exit 2). Warnings go to stderr.
+    func load(_ role: Role) throws -> Settings {
+        var yaml: [UInt8]?
+        if let config {
+            let fileSystem = PosixFileSystem()
+            do throws(IOError) {
+                yaml = try fileSystem.contents(of: config, limit: 2 << 20)
+            } catch {
+                throw CommandFailure(.usage, "\(error)", try: "czctl config check --config FILE")
+            }
+        }
+        let pairs = try overrides.map { text in
+            guard let equals = text.firstIndex(of: "=") else {
+                throw CommandFailure(.usage, "cannot read --set \(text): it is not KEY=VALUE")
+            }
+            return (key: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
+        }
+        switch Settings.load(
+            yaml: yaml, fileName: config ?? "", environment: ProcessInfo.processInfo.environment, overrides: pairs,
+            role: role)
+        {
+        case .success(let loaded):
+            for warning in loaded.warnings { printError(warning) }
+            return loaded.settings
+        case .failure(let faults):
+            throw CommandFailure(
+                .usage, "cannot start: the configuration has faults\n\(faults)", try: "czctl config check --config FILE")
+        }
+    }
+}
+
+/// Prints a line to stderr.
+func printError(_ text: String) {
+    var stream = StandardError()
+    print(text, to: &stream)
+}
+
+private struct StandardError: TextOutputStream {
+    mutating func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        // SAFETY: write reads bytes.count bytes. What cannot be said to stderr has nobody to be told.
+        _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
+    }
+}
+
+/// What the three service commands share.
+enum ServiceCommand {
+    static func run(_ role: ServiceRole, _ options: ServiceOptions) async throws {
+        clinux_tune_malloc()
+        Signals.ignoreBrokenPipes()
+        let settings = try options.load(role.configurationRole)
+        let environment = ServiceEnvironment(settings: settings, role: role.rawValue, logger: logger(settings, role))
+        let service = try await Service.start(environment, role: role, listens: true)
+        environment.logger.info(
+            "listening",
+            metadata: ["port": "\(service.port ?? 0)", "data": "\(settings.database.storagePath)", "version": "\(Version.number)"])
+        try await service.runUntilSignal()
+        environment.logger.info("stopped")
+    }
+
+    static func logger(_ settings: Settings, _ role: ServiceRole) -> Logger {
+        Logger(label: role.rawValue) { label in
+            StructuredLog(
+                component: label, format: settings.logging.format, logLevel: Logger.Level(settings.logging.level))
+        }
+    }
+}
+
+/// `czctl run`.
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Receive, compact and ship in one process",
+        discussion: """
+            Ends gracefully on SIGTERM: requests in flight finish, the log is sealed, uploads end.
+
+            Examples:
+              czctl run --config config.yml
+              czctl run --set cluster_name=laptop --set database.storage_path=./data
+            """)
+
+    @OptionGroup var options: ServiceOptions
+
+    func run() async throws { try await ServiceCommand.run(.run, options) }
+}
+
+/// `czctl collector`.
+struct Collector: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Receive and compact; the shipper is another process on the same volume",
+        discussion: """
+            Examples:
+              czctl collector --config /cloudzero/config/config.yml
+              czctl collector --config config.yml --set server.port=9090
+            """)
+
+    @OptionGroup var options: ServiceOptions
+
+    func run() async throws { try await ServiceCommand.run(.collector, options) }
+}
+
+/// `czctl shipper`.
+struct Shipper: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ship what the collector made",
+        discussion: """
+            Examples:
+              czctl shipper --config /cloudzero/config/config.yml
+              czctl shipper --config config.yml --set cloudzero.send_interval=1m
+            """)
+
+    @OptionGroup var options: ServiceOptions
+
+    func run() async throws { try await ServiceCommand.run(.shipper, options) }
+}

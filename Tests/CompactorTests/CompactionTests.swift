@@ -1,0 +1,177 @@
+import Compactor
+import DiskIO
+import Parquet
+import Samples
+import TestKit
+import Testing
+import WAL
+
+@Suite("What compaction makes of a plan")
+struct CompactionTests {
+    static let hour = CompactionFixture.hour
+
+    static func sample(_ metric: String, _ pod: String, _ second: Int64, _ value: Double) -> TestSample {
+        TestSample(
+            labels: ["__name__", metric, "node", "n1", "pod", pod], timestamp: hour + second * 1000, value: value)
+    }
+
+    @Test("rows of several segments come out once, sorted by metric, labels and time")
+    func sorted() throws {
+        let fixture = try CompactionFixture()
+        try fixture.write([
+            [[Self.sample("up", "b", 1, 1), Self.sample("cpu", "a", 1, 0.5)], [Self.sample("up", "a", 2, 0)]],
+            [[Self.sample("cpu", "a", 0, 0.25)]],
+        ])
+        let report = try #require(try fixture.compact())
+        #expect(report.rows("written") == 4)
+        let rows = try fixture.publishedRows()
+        #expect(rows.map(\.metric) == ["cpu", "cpu", "up", "up"])
+        #expect(rows.map(\.value) == ["0.25", "0.5", "0", "1"])
+        #expect(rows[2].labels == #"{"__name__":"up","node":"n1","pod":"a"}"#)
+        #expect(rows.allSatisfy { $0.node == "n1" })
+        #expect(try fixture.plan() == nil, "the segments are gone")
+        #expect(try fixture.disk.list(fixture.layout.staging).isEmpty)
+    }
+
+    @Test("equal rows are stored once; another value at the same time is kept and counted")
+    func duplicates() throws {
+        let fixture = try CompactionFixture()
+        let first = Self.sample("up", "a", 1, 1)
+        try fixture.write([[[first, first, Self.sample("up", "a", 1, 2)]], [[first]]])
+        let report = try #require(try fixture.compact())
+        #expect(report.rows("log") == 4)
+        #expect(report.rows("written") == 2)
+        #expect(report.rows("deduplicated") == 2)
+        #expect(report.rows("conflicts") == 1)
+    }
+
+    @Test("an hour and a stream become files of their own")
+    func parts() throws {
+        let fixture = try CompactionFixture()
+        let rows = [Self.sample("up", "a", 0, 1), Self.sample("up", "a", 3599, 1), Self.sample("up", "a", 3600, 1)]
+        try fixture.write([[rows]], streams: [.cost, .observability])
+        let report = try #require(try fixture.compact())
+        let ids = report.files.compactMap { ReferenceID($0.name) }
+        #expect(ids.map(\.kind) == [.metrics, .metrics, .observability, .observability])
+        #expect(ids.map(\.hivePartition) == ["dt=2026-07-01/hr=15", "dt=2026-07-01/hr=16", "dt=2026-07-01/hr=15", "dt=2026-07-01/hr=16"])
+        #expect(report.files.map(\.rows) == [2, 1, 2, 1])
+    }
+
+    @Test("files are cut at rowsPerFile, also inside one series")
+    func cut() throws {
+        let fixture = try CompactionFixture()
+        try fixture.write([[(0..<25).map { Self.sample("up", "a", $0, Double($0)) }]])
+        var options = fixture.options
+        options.rowsPerFile = 10
+        let plan = try #require(try fixture.plan())
+        let report = try Compaction(options, volume: CompactionFixture.volume, layout: fixture.layout, in: fixture.disk)
+            .run(plan)
+        #expect(report.files.map(\.rows) == [10, 10, 5])
+        #expect(try fixture.publishedRows().count == 25)
+    }
+
+    @Test("the same segments give the same names and bytes (I6)")
+    func deterministic() throws {
+        var segments: [[[TestSample]]] = []
+        for segment in 0..<3 {
+            var batches: [[TestSample]] = []
+            for batch in 0..<4 {
+                var samples: [TestSample] = []
+                for row in 0..<50 {
+                    let second = Int64(segment * 100 + batch * 10 + row)
+                    samples.append(Self.sample("m\(row % 7)", "p\(row % 11)", second, Double(row) / 3))
+                }
+                batches.append(samples)
+            }
+            segments.append(batches)
+        }
+        let names = try (0..<2).map { _ in
+            let fixture = try CompactionFixture()
+            try fixture.write(segments)
+            return try #require(try fixture.compact()).files.map(\.name)
+        }
+        #expect(names[0] == names[1])
+        #expect(!names[0].isEmpty)
+    }
+
+    @Test("a plan without rows removes its segments and publishes nothing")
+    func empty() throws {
+        let fixture = try CompactionFixture()
+        try fixture.write([[[]]])
+        let report = try #require(try fixture.compact())
+        #expect(report.files.isEmpty)
+        #expect(try fixture.plan() == nil)
+    }
+
+    @Test("rows whose record or definition is damaged are counted, the rest is published, a copy is kept")
+    func damaged() throws {
+        let fixture = try CompactionFixture()
+        try fixture.write([[[Self.sample("up", "a", 0, 1)], [Self.sample("up", "a", 1, 1), Self.sample("up", "b", 1, 1)]]])
+        let path = SegmentDirectory(fixture.layout.wal, in: fixture.disk).path(of: SegmentID(1))
+        fixture.disk.corrupt(path) { $0[4096 + 60] ^= 1 }  // the record that defines series a
+        let report = try #require(try fixture.compact())
+        #expect(report.rows("written") == 1)
+        #expect(report.rows("quarantined") == 2)
+        #expect(fixture.disk.bytes("/v/quarantine/00000000000000000001.wal") != nil)
+    }
+}
+
+@Suite("Publication survives a cut or a failure at every operation")
+struct PublicationCrashTests {
+    private static let segments: [[[TestSample]]] = [
+        [[CompactionTests.sample("up", "a", 0, 1), CompactionTests.sample("up", "b", 3601, 2)]],
+        [[CompactionTests.sample("cpu", "a", 5, 0.5)]],
+    ]
+
+    private static func prepared() throws -> CompactionFixture {
+        let fixture = try CompactionFixture()
+        try fixture.write(segments)
+        fixture.disk.restart(.nothing)  // all of it is durable
+        return fixture
+    }
+
+    private static let operations: ClosedRange<Int> = {
+        guard let fixture = try? prepared() else { return 0...0 }
+        let start = fixture.disk.operationCount
+        _ = try? fixture.compact()
+        return start...fixture.disk.operationCount
+    }()
+
+    @Test("the compaction is as long as it was when the cases were counted")
+    func pinned() { #expect(Self.operations.count == 164) }
+
+    @Test("each row is published exactly once", arguments: SimulatedDisk.Survival.allCases)
+    func powerCut(survival: SimulatedDisk.Survival) throws {
+        for operation in Self.operations {
+            let fixture = try Self.prepared()
+            fixture.disk.cutPower(before: operation)
+            _ = try? fixture.compact()
+            fixture.disk.restart(survival)
+            try Self.expectOnce(fixture, "cut before operation \(operation), \(survival)")
+        }
+    }
+
+    @Test("a failing operation delays, and loses nothing", arguments: [Errno.noSpace, Errno.inputOutput])
+    func failure(code: Int32) throws {
+        for operation in Self.operations {
+            let fixture = try Self.prepared()
+            fixture.disk.fail(.init(operation: operation, code: code))
+            _ = try? fixture.compact()
+            fixture.disk.fail(nil)
+            // Once without a restart, as the service tries again, and once with one.
+            try Self.expectOnce(fixture, "errno \(code) at operation \(operation)")
+        }
+    }
+
+    /// Recovers, compacts what is left, and compares.
+    private static func expectOnce(_ fixture: CompactionFixture, _ place: String) throws {
+        _ = try fixture.recover()
+        try fixture.compact()
+        let rows = try fixture.publishedRows()
+        #expect(rows.count == 3, "\(place): \(rows)")
+        #expect(Set(rows).count == 3, "\(place)")
+        #expect(try fixture.disk.list(fixture.layout.staging).isEmpty, "\(place): staging is swept")
+        #expect(try fixture.plan() == nil, "\(place): the segments are gone")
+        #expect(fixture.disk.openFileCount == 0, "\(place)")
+    }
+}

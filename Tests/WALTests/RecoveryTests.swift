@@ -1,0 +1,169 @@
+import DiskIO
+import TestKit
+import Testing
+import WAL
+
+@Suite("What recovery keeps, and where it ends the log")
+struct RecoveryTests {
+    @Test("an empty directory begins with segment 1")
+    func empty() throws {
+        let fixture = try LogFixture()
+        let found = try fixture.recover()
+        #expect(found.payloads.isEmpty)
+        #expect(found.log.nextSegment == SegmentID(1))
+        #expect(found.log.newest == .none)
+    }
+
+    @Test("everything acknowledged comes back in order, across segments and a restart")
+    func roundTrip() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        #expect(appender.append([LogFixture.record("a"), LogFixture.record("b")], epoch: 1) == .durable)
+        #expect(appender.append([LogFixture.record("c")], epoch: 2) == .durable)
+        appender.close()
+        fixture.disk.restart(.nothing)
+        let found = try fixture.recover()
+        #expect(found.payloads == ["a", "b", "c"])
+        #expect(found.log.segments.map(\.ending.verdict) == [.sealed, .sealed])
+        #expect(found.log.segments.map(\.ending.rows) == [2, 1])
+        #expect(found.log.nextSegment == SegmentID(3))
+    }
+
+    @Test("a segment states its predecessor's end, verdict and hash")
+    func chain() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a", rows: 5)], epoch: 1)
+        _ = appender.append([LogFixture.record("b")], epoch: 2)
+        let stated = try #require(try fixture.directory.header(of: SegmentID(2))?.predecessor)
+        #expect(stated.verdict == .sealed)
+        #expect(stated.rows == 5)
+        let found = try fixture.recover()
+        #expect(found.log.segments[0].ending == stated)
+    }
+
+    @Test("a torn group was never acknowledged: the log ends before it", arguments: [1, 511, 512, 4095])
+    func tornTail(keptBytes: Int) throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("kept")], epoch: 1)
+        let durable = try #require(fixture.disk.bytes(fixture.directory.path(of: SegmentID(1)))).count
+        let operation = fixture.disk.operationCount
+        fixture.disk.cutPower(before: operation + 1)  // the write happens, its sync does not
+        let lost = LogFixture.record(String(repeating: "x", count: 9000))
+        guard case .poisoned = appender.append([lost], epoch: 1) else {
+            Issue.record("a group without its sync must not count")
+            return
+        }
+        fixture.disk.restart(.everything)
+        fixture.disk.corrupt(fixture.directory.path(of: SegmentID(1))) { bytes in
+            bytes.replaceSubrange((durable + keptBytes)..., with: repeatElement(0, count: bytes.count - durable - keptBytes))
+        }
+        let found = try fixture.recover()
+        #expect(found.payloads == ["kept"])
+        #expect(found.log.newest.verdict == .torn)
+        #expect(found.log.newest.end == UInt64(durable))
+        #expect(found.log.segments[0].damage.isEmpty)
+    }
+
+    @Test("damage to acknowledged data is told from a torn tail, reported and copied; the rest is kept")
+    func damage() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a")], epoch: 1)
+        _ = appender.append([LogFixture.record("b", rows: 3)], epoch: 1)
+        _ = appender.append([LogFixture.record("c")], epoch: 1)
+        let path = fixture.directory.path(of: SegmentID(1))
+        fixture.disk.corrupt(path) { $0[4096 + 4096 + 40] ^= 1 }  // b's payload
+        let found = try fixture.recover()
+        #expect(found.payloads == ["a", "c"])
+        #expect(found.log.segments[0].ending.verdict == .damaged)
+        let range = try #require(found.log.segments[0].damage.first)
+        #expect((range.start, range.end, range.firstLSN) == (8192, 8240, 3))
+        #expect(range.rows == 3)
+        #expect(fixture.disk.bytes("/v/quarantine/00000000000000000001.wal") != nil)
+        let report = String(decoding: fixture.disk.bytes("/v/quarantine/00000000000000000001.wal.txt") ?? [], as: UTF8.self)
+        #expect(report.contains("bytes 8192..<8240 damaged"))
+    }
+
+    @Test("the last group is damage, not a torn tail, once its witness is written")
+    func witness() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a")], epoch: 1)
+        let before = appender.wantsWitness
+        try appender.witness()
+        let after = appender.wantsWitness
+        #expect(before && !after)
+        fixture.disk.corrupt(fixture.directory.path(of: SegmentID(1))) { $0[4096 + 40] ^= 0x80 }
+        #expect(try fixture.recover().log.newest.verdict == .damaged)
+    }
+
+    @Test("one bad header copy is no loss; two are reported")
+    func headers() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a")], epoch: 1)
+        appender.close()
+        let path = fixture.directory.path(of: SegmentID(1))
+        fixture.disk.corrupt(path) { $0[20] ^= 1 }
+        #expect(try fixture.recover().payloads == ["a"])
+        fixture.disk.corrupt(path) { $0[2048 + 20] ^= 1 }
+        let found = try fixture.recover()
+        #expect(found.payloads.isEmpty)
+        #expect(found.log.newest.verdict == .missing)
+        #expect(!found.log.segments[0].damage.isEmpty)
+        var next = LogAppender(found.log, environment: fixture.environment())
+        try next.rotate(to: 1)
+        #expect(next.append([LogFixture.record("b")], epoch: 1) == .durable)
+        #expect(try fixture.recover().payloads == ["b"])
+    }
+
+    @Test("every flipped bit of a sealed segment is noticed, and nothing that was not written is read")
+    func everyBit() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append(["one", "two", "three"].map { LogFixture.record($0) }, epoch: 1)
+        _ = appender.append([LogFixture.record("after")], epoch: 2)
+        let path = fixture.directory.path(of: SegmentID(1))
+        let good = try #require(fixture.disk.bytes(path))
+        // One bit of each header byte: the tests of the header are above.
+        let bits = (0..<4096).map { $0 * 8 + $0 % 8 } + Array(4096 * 8..<good.count * 8)
+        for bit in bits {
+            fixture.disk.corrupt(path) { $0[bit / 8] ^= 1 << (bit % 8) }
+            var scanner = try SegmentScanner(
+                SegmentID(1), statedEnding: try fixture.directory.header(of: SegmentID(2))?.predecessor,
+                directory: fixture.directory, in: fixture.disk)
+            var payloads: [String] = []
+            let summary = try scanner.scan { payloads.append(String(decoding: $0.payload, as: UTF8.self)) }
+            let expected = ["one", "two", "three"]
+            #expect(payloads.allSatisfy(expected.contains), "bit \(bit): nothing that was not written")
+            // Padding zeros between payload and alignment, and the header block's spare bytes, hold nothing.
+            if bit / 8 >= 4096, payloads != expected { #expect(!summary.damage.isEmpty, "bit \(bit) unnoticed") }
+            fixture.disk.corrupt(path) { $0[bit / 8] ^= 1 << (bit % 8) }
+        }
+    }
+
+    @Test("recovery changes nothing when it runs again")
+    func idempotent() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a")], epoch: 1)
+        let first = try fixture.recover()
+        let second = try fixture.recover()
+        #expect(first.log.newest == second.log.newest)
+        #expect(first.log.nextSegment == second.log.nextSegment)
+    }
+
+    @Test("an emptied wal/ does not begin at 1 again")
+    func highWaterMark() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a")], epoch: 1)
+        appender.close()
+        try fixture.disk.remove(fixture.directory.path(of: SegmentID(1)))
+        let found = try fixture.recover()
+        #expect(found.log.nextSegment.number > 1)
+        #expect(found.log.volume.id == LogFixture.volume)
+    }
+}
