@@ -114,6 +114,8 @@ struct ColumnChunkReader {
 
     private mutating func decodeIndexes(below limit: Int) throws(ParquetError) -> [UInt32] {
         var indexes: [UInt32] = []
+        // Our row groups at most: what a file claims beyond it, it must first have.
+        indexes.reserveCapacity(min(rowCount, WriterOptions.rowGroupRowLimit))
         try forEachDataPage { page, body throws(ParquetError) in
             guard page.encoding == .rleDictionary else {
                 throw ParquetError(.notSupported("\(page.encoding) beside a dictionary"))

@@ -1,6 +1,6 @@
 internal import Bytes
 
-/// DELTA_BINARY_PACKED of 64-bit numbers: blocks of 128 deltas, in four miniblocks (parquet.md §5).
+/// DELTA_BINARY_PACKED of 64-bit numbers: blocks of 128 deltas, in four miniblocks (parquet-format's Encodings.md).
 package enum DeltaBinaryPacked {
     static let blockLength = 128
     static let miniblockCount = 4

@@ -1,6 +1,6 @@
 internal import Bytes
 
-/// The RLE and bit-packed hybrid of dictionary indexes, without a length before it (parquet.md §5).
+/// The RLE and bit-packed hybrid of dictionary indexes, without a length before it (parquet-format's Encodings.md).
 package enum HybridRLE {
     /// Equal values from which on a run of its own is worth its header.
     private static let shortestRun = 8
@@ -65,7 +65,6 @@ package enum HybridRLE {
         var cursor = ByteReader(bytes)
         var missing = count
         var largest: UInt32 = 0
-        output.reserveCapacity(output.count + count)
         do throws(ByteError) {
             while missing > 0 {
                 let header = try cursor.varint()

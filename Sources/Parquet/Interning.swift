@@ -27,8 +27,8 @@ struct InternedNumbers {
     }
 
     private static func hash(_ value: Int64) -> UInt64 {
-        let mixed = UInt64(bitPattern: value) &* 0x9E37_79B9_7F4A_7C15
-        return mixed ^ mixed >> 32
+        let product = (UInt64(bitPattern: value) ^ SlotTable.seed).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return product.high ^ product.low
     }
 }
 
@@ -40,7 +40,7 @@ struct InternedStrings {
     init(_ values: ByteTable) throws(ParquetError) {
         indexes.reserveCapacity(values.count)
         var slots = SlotTable()
-        let hashes = StringHash.all(of: values)
+        let hashes = StringHash.all(of: values, seed: SlotTable.seed)
         // The row where each entry was met first.
         var first: [UInt32] = []
         for row in 0..<values.count {
@@ -61,13 +61,16 @@ struct InternedStrings {
 
 /// XXH3-64 of each string of a table.
 enum StringHash {
-    static func all(of table: ByteTable) -> [UInt64] {
-        (0..<table.count).map { xxh3(table[$0], seed: 0) }
+    static func all(of table: ByteTable, seed: UInt64 = 0) -> [UInt64] {
+        (0..<table.count).map { xxh3(table[$0], seed: seed) }
     }
 }
 
 /// Positions of entries by their hash.
 private struct SlotTable {
+    /// A secret of the process, so that no sender can choose values that collide. What is interned does not depend on
+    /// it: entries stand in order of first use.
+    static let seed = UInt64.random(in: .min ... .max)
     private static let empty = UInt32.max
     private var slots = [UInt32](repeating: empty, count: 1024)
 

@@ -1,4 +1,4 @@
-/// How a file is laid out; the defaults are parquet.md's `compat` profile.
+/// How a file is laid out; the defaults are those of docs/formats/parquet.md.
 package struct WriterOptions: Equatable, Sendable {
     package enum SnappyWindow: Equatable, Sendable {
         /// Matches reach back over the whole page: half the size, read by every decoder we know.

@@ -22,7 +22,7 @@ extension Snappy {
     }
 }
 
-/// One run of the encoder; parquet.md §7 and the format description of google/snappy.
+/// One run of the encoder, after google/snappy's format_description.txt.
 @safe private struct WholeWindowEncoder {
     /// Spreads bytes over the high bits of the product (2^64 divided by the golden ratio, made odd).
     static let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15

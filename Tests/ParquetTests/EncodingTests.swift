@@ -139,7 +139,7 @@ struct EncodingTests {
     }
 }
 
-/// Bounds of strings in statistics (parquet.md §8).
+/// Bounds of strings in statistics.
 struct BoundsTests {
     private static func utf8(_ text: String) -> [UInt8] { [UInt8](text.utf8) }
 

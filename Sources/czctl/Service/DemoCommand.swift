@@ -23,7 +23,6 @@ struct Demo: AsyncParsableCommand {
 
     /// Series of each of the two senders, v1 and v2: one sample a second each.
     private static let seriesCount = 60
-    private static let fileInterval = Duration.seconds(10)
 
     @Option(help: "The directory for log, ledger and files.")
     var data = "./demo-data"
@@ -139,7 +138,7 @@ struct Demo: AsyncParsableCommand {
         try fileSystem.makeDirectory(data)
         let overrides = [
             ("cluster_name", "demo"), ("database.storage_path", data), ("database.cost_max_interval", "10s"),
-            ("database.observability_max_interval", "10s"), ("wal.segment_age", "5s"), ("cloudzero.send_interval", "10s"),
+            ("database.observability_max_interval", "10s"), ("wal.segment_age", "2s"), ("cloudzero.send_interval", "10s"),
             ("destination.kind", "directory"), ("server.port", "\(port)"), ("server.address", "127.0.0.1"),
             ("logging.level", "warn"), ("logging.format", "logfmt"),
         ]

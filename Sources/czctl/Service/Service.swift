@@ -162,7 +162,7 @@ final class Service: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             if let shipper { tasks.addTask { try await shipper.ship.run() } }
             tasks.addTask {
-                let name = await Signals.firstTermination()
+                guard let name = await Signals.firstTermination() else { return }
                 self.environment.logger.info("stopping", metadata: ["signal": "\(name)"])
                 await self.stopCollecting()
                 self.shipper?.ship.stop()
