@@ -95,7 +95,8 @@ let tests: [Target] = [
     .testTarget(
         name: "IngestTests",
         dependencies: [
-            "Ingest", "HTTPServer", "RemoteWrite", "Samples", "WAL", "DiskIO", "Metrics", nioCore, nioPosix, nioHTTP1,
+            "TestKit", "Ingest", "HTTPServer", "RemoteWrite", "Samples", "Snappy", "Bytes", "WAL", "DiskIO", "Metrics",
+            nioCore, nioPosix, nioHTTP1,
         ],
         swiftSettings: testSettings),
     .testTarget(name: "RepositoryTests", swiftSettings: testSettings),

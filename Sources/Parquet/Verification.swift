@@ -158,13 +158,13 @@ private struct Verification {
         _ file: ParquetFile<Source>
     ) throws {
         guard let encode, let extent else {
-            return try require((encode == nil) == (extent == nil), "a \(name) is missing or one too many")
+            return try require((encode == nil) == (extent == nil), "the \(name) is missing, or one too many")
         }
         var writer = CompactWriter()
         encode(&writer)
-        try require(extent.offset == position && extent.byteCount == writer.bytes.count, "a \(name) lies elsewhere")
+        try require(extent.offset == position && extent.byteCount == writer.bytes.count, "the \(name) lies elsewhere")
         let stored = try file.source.read(at: position, count: extent.byteCount)
-        try require(stored == writer.bytes, "a \(name) is not its values'")
+        try require(stored == writer.bytes, "the \(name) is not the values'")
         position += extent.byteCount
     }
 }

@@ -15,6 +15,11 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
     /// Byte offset in the decompressed body.
     package let offset: Int
 
+    package init(reason: Reason, offset: Int) {
+        self.reason = reason
+        self.offset = offset
+    }
+
     package var description: String {
         "cannot decode write request at byte \(offset): \(cause)"
     }

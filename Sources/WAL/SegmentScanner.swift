@@ -47,6 +47,9 @@ package struct SegmentSummary: Sendable {
 package struct SegmentScanner: ~Copyable {
     private static let windowBytes = 1 << 20
 
+    /// Gives witnesses, padding and seals to the visitor too; batches only, unless a listing asks.
+    package var visitsEveryKind = false
+
     private let segment: SegmentID
     private let header: SegmentHeader?
     private let statedEnding: SegmentEnding?
@@ -114,7 +117,7 @@ package struct SegmentScanner: ~Copyable {
                 if kind.kind != .padding { sealed = kind.kind == .seal }
                 rows += UInt64(kind.rows)
                 records += 1
-                if kind.kind == .batch { try visit(kind) }
+                if visitsEveryKind || kind.kind == .batch { try visit(kind) }
                 position = next
             case .bad(let next, let lostRows):
                 suspect(position..<next, lostRows: lostRows, rows: rows, records: records)

@@ -236,6 +236,16 @@ struct WholeWindowTests {
         #expect(try Self.check(data, "random") < data.count + 200)
     }
 
+    /// Where a copy needs one more byte of offset: a match at exactly this distance.
+    @Test(arguments: [2047, 2048, 2049, 65_535, 65_536, 65_537]) func offsetsAtTheirLimits(distance: Int) throws {
+        var random = SeededGenerator(seed: 7)
+        for length in [8, 11, 12, 64, 65, 68, 200] {
+            let match = (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let between = (0..<distance - length).map { _ in UInt8.random(in: 0...255, using: &random) }
+            _ = try Self.check(match + between + match + between.prefix(50), "\(length) bytes")
+        }
+    }
+
     /// libsnappy forgets after 64 KiB and stores the second half again.
     @Test func matchesReachBackOverThePage() throws {
         var random = SeededGenerator(seed: 6)

@@ -47,10 +47,12 @@ enum ConfigurationFile {
 
     /// - Parameter path: nil = no file.
     /// - Throws: `.notFound`; `.usage` with every fault.
-    static func load(_ path: String?, role: Role, strict: Bool = false) throws -> Loaded {
+    static func load(
+        _ path: String?, role: Role, overrides: [(key: String, value: String)] = [], strict: Bool = false
+    ) throws -> Loaded {
         let yaml = try path.map(read)
         let result = Settings.load(
-            yaml: yaml, fileName: path ?? "", environment: ProcessInfo.processInfo.environment, overrides: [],
+            yaml: yaml, fileName: path ?? "", environment: ProcessInfo.processInfo.environment, overrides: overrides,
             role: role, strict: strict)
         switch result {
         case .success(let loaded): return loaded

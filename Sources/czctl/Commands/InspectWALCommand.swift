@@ -158,6 +158,7 @@ struct SegmentListing: Encodable {
         var entries: [Entry] = []
         do {
             var scanner = try SegmentScanner(id, statedEnding: summary.ending, directory: directory, in: fileSystem)
+            scanner.visitsEveryKind = true
             _ = try scanner.scan { record in
                 guard entries.count < limit else { throw Enough() }
                 entries.append(Entry(record))

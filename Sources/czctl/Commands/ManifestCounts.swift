@@ -40,7 +40,11 @@ struct ManifestCounts: Equatable, Sendable {
 
     private init(body: ArraySlice<UInt8>) {
         let request = Array("request ".utf8)
-        for line in body.split(separator: Self.newline) {
+        var rest = body
+        // Line by line: an array of all of them would hold a hundred thousand slices.
+        while let end = rest.firstIndex(of: Self.newline) {
+            let line = rest[..<end]
+            rest = rest[(end + 1)...]
             if line.starts(with: request) {
                 addRequest(line)
             } else {

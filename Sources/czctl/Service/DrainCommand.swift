@@ -32,7 +32,8 @@ struct Drain: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try options.load(.run)
-        let layout = VolumeLayout(root: settings.database.storagePath)
+        let path = settings.database.storagePath
+        let layout = VolumeLayout(root: RealPath.of(path) ?? path)
         let isCollecting = DirectoryLock.isHeld(layout.collectorLock)
         let isShipping = DirectoryLock.isHeld(layout.shipperLock)
         var outcome = DrainOutcome()

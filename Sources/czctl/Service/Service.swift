@@ -124,6 +124,8 @@ final class Service: Sendable {
             connectionLimit: settings.limits.connections, headerByteLimit: settings.limits.headerByteLimit,
             headerTimeout: .init(settings.limits.headerTimeout), idleTimeout: .init(settings.limits.idleTimeout),
             bodyRateMinimum: settings.limits.bodyBytesPerSecond,
+            // A body somewhat over the limit is read to its end, so that the connection lives.
+            discardByteLimit: 2 * settings.limits.bodyByteLimit,
             reconnectFrequency: role.collects ? settings.server.reconnectFrequency : 0,
             drainTimeout: .init(settings.server.drainTimeout))
         let handler: any HTTPHandler =

@@ -16,32 +16,15 @@ struct ServiceOptions: ParsableArguments {
 
     /// The settings, or every fault at once (exit 2). Warnings go to stderr.
     func load(_ role: Role) throws -> Settings {
-        var yaml: [UInt8]?
-        if let config {
-            let fileSystem = PosixFileSystem()
-            do throws(IOError) {
-                yaml = try fileSystem.contents(of: config, limit: 2 << 20)
-            } catch {
-                throw CommandFailure(.usage, "\(error)", try: "czctl config check --config FILE")
-            }
-        }
         let pairs = try overrides.map { text in
             guard let equals = text.firstIndex(of: "=") else {
                 throw CommandFailure(.usage, "cannot read --set \(text): it is not KEY=VALUE")
             }
             return (key: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
         }
-        switch Settings.load(
-            yaml: yaml, fileName: config ?? "", environment: ProcessInfo.processInfo.environment, overrides: pairs,
-            role: role)
-        {
-        case .success(let loaded):
-            for warning in loaded.warnings { printError(warning) }
-            return loaded.settings
-        case .failure(let faults):
-            throw CommandFailure(
-                .usage, "cannot start: the configuration has faults\n\(faults)", try: "czctl config check --config FILE")
-        }
+        let loaded = try ConfigurationFile.load(config, role: role, overrides: pairs)
+        for warning in loaded.warnings { printError(warning) }
+        return loaded.settings
     }
 }
 

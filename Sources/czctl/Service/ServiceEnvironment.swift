@@ -24,7 +24,9 @@ struct ServiceEnvironment: Sendable {
         self.settings = settings
         self.role = role
         self.logger = logger
-        layout = VolumeLayout(root: settings.database.storagePath)
+        // Without symbolic links, which the disk seam follows nowhere; one that is not there is refused at start.
+        let path = settings.database.storagePath
+        layout = VolumeLayout(root: RealPath.of(path) ?? path)
         fileSystem = PosixFileSystem()
         clocks = .system
         registry = MetricsRegistry()

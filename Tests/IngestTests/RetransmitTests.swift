@@ -1,0 +1,168 @@
+import Bytes
+import DiskIO
+import HTTPServer
+import Ingest
+import Metrics
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import RemoteWrite
+import Samples
+import Snappy
+import TestKit
+import Testing
+import WAL
+
+/// An intake on a simulated disk; time and space are the test's.
+final class IntakeFixture: Sendable {
+    let disk: SimulatedDisk
+    let clock = ManualClock()
+    let registry = MetricsRegistry()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let service: IngestService
+    let log: LogWriter
+    static let layout = VolumeLayout(root: "/v")
+
+    init(_ disk: SimulatedDisk) async throws {
+        self.disk = disk
+        for path in ["/v", "/v/wal", "/v/quarantine"] { try disk.makeDirectory(path) }
+        let options = IngestOptions(
+            bodyByteLimit: 1 << 20, decodedByteLimit: 1 << 20, inFlightByteLimit: 1 << 22, decode: .standard,
+            seriesPerSegment: 1000, segmentByteLimit: 1 << 20, segmentAge: .seconds(60), rowsPerSegment: 10_000,
+            dedupWindow: .seconds(7200), dedupEntryLimit: 1000, keepsOthers: true, classify: { _ in .cost })
+        service = IngestService(
+            eventLoop: group.any(), options: options, metrics: IngestMetrics(registry), clocks: clock.clocks)
+        var known: [(Hash128, BatchAnswer)] = []
+        let recovered = try Recovery(Self.layout, in: disk).run(
+            usedBelow: SegmentID(0), newVolume: VolumeID(high: 1, low: 2)
+        ) { _, record in
+            let header = try Batch(payload: record.payload, isCompressed: record.isCompressed).header
+            known.append((header.fingerprint, header.answer))
+        }
+        let environment = LogEnvironment(
+            layout: Self.layout, fileSystem: disk, clocks: clock.clocks,
+            segment: SegmentOptions(volume: recovered.volume.id, reservedBytes: 1 << 20, configuration: 1), salt: { 9 })
+        log = try await service.start(recovered, environment: environment, known: known, onRotate: {})
+    }
+
+    /// Posts a v1 request of one sample; the answer's status and written header.
+    func post(_ name: String, at timestamp: Int64 = 1) async throws -> (status: Int, written: String?) {
+        var sample = ByteWriter()
+        sample.varint(1 << 3 | 1)
+        sample.u64((1.0).bitPattern)
+        sample.varint(2 << 3)
+        sample.varint(UInt64(timestamp))
+        func field(_ number: UInt64, _ bytes: [UInt8]) -> [UInt8] {
+            var out = ByteWriter()
+            out.varint(number << 3 | 2)
+            out.varint(UInt64(bytes.count))
+            return out.bytes + bytes
+        }
+        let label = field(1, field(1, Array("__name__".utf8)) + field(2, Array(name.utf8)))
+        let body = field(1, label + field(2, sample.bytes))
+        let compressed = Snappy.compress(body.span.bytes)
+        let handler = RemoteWriteHandler(service, clocks: clock.clocks, operatorRoutes: NoRoutes())
+        let loop = group.any()
+        let response = try await loop.flatSubmit {
+            handler.handle(
+                HTTPRequest(
+                    method: .POST, path: "/api/v1/write", query: nil, headers: [:], body: ByteBuffer(bytes: compressed),
+                    declaredLength: compressed.count, remoteAddress: nil), on: loop)
+        }.get()
+        return (
+            Int(response.status.code), response.headers.first(name: "X-Prometheus-Remote-Write-Samples-Written")
+        )
+    }
+
+    /// Metric names in the log, in order.
+    static func stored(_ disk: SimulatedDisk) throws -> [String] {
+        var names: [String] = []
+        _ = try Recovery(layout, in: disk).run(usedBelow: SegmentID(0), newVolume: VolumeID(high: 1, low: 2)) { _, record in
+            let batch = try Batch(payload: record.payload, isCompressed: record.isCompressed)
+            names += batch.series.map { batch.text(batch.labels[$0.labels.lowerBound].value) }
+        }
+        return names
+    }
+
+    func stop() async throws {
+        service.stop()
+        log.stop()
+        try await group.shutdownGracefully()
+    }
+
+    private struct NoRoutes: HTTPHandler {
+        func admit(_ head: HTTPRequestHead, declaredLength: Int?) -> HTTPResponse? { nil }
+        func bodyLimit(for head: HTTPRequestHead) -> Int { 0 }
+        func handle(_ request: HTTPRequest, on eventLoop: any EventLoop) -> EventLoopFuture<HTTPResponse> {
+            eventLoop.makeSucceededFuture(.empty(.notFound))
+        }
+    }
+}
+
+@Suite("Retransmits and failing disks, seen from the sender")
+struct RetransmitTests {
+    @Test("the same bytes are stored once and answered alike, also after a restart")
+    func storedOnce() async throws {
+        let disk = SimulatedDisk()
+        let first = try await IntakeFixture(disk)
+        for _ in 0..<3 {
+            let answer = try await first.post("up")
+            #expect(answer.status == 204)
+            #expect(answer.written == "1")
+        }
+        try await first.stop()
+        disk.restart(.nothing)
+        let second = try await IntakeFixture(disk)
+        let again = try await second.post("up")
+        #expect(again.status == 204)
+        #expect(again.written == "1")
+        let metrics = second.service.metrics
+        #expect(metrics.received.value == metrics.stored.value + metrics.retransmitted.value)
+        try await second.stop()
+        #expect(try IntakeFixture.stored(disk) == ["up"])
+    }
+
+    @Test("after dedup.window the same bytes are a new request")
+    func expires() async throws {
+        let disk = SimulatedDisk()
+        let fixture = try await IntakeFixture(disk)
+        _ = try await fixture.post("up")
+        fixture.clock.advance(.seconds(7201))
+        _ = try await fixture.post("other")
+        _ = try await fixture.post("up")
+        #expect(fixture.service.metrics.stored.value == 3)
+        try await fixture.stop()
+    }
+
+    @Test("a request whose sync fails is written again to a fresh segment and acknowledged once", arguments: 0..<4)
+    func poisoned(offset: Int) async throws {
+        let disk = SimulatedDisk()
+        let fixture = try await IntakeFixture(disk)
+        #expect(try await fixture.post("a").status == 204)
+        await fixture.log.barrier()
+        disk.fail(.init(operation: disk.operationCount + offset, code: Errno.inputOutput))
+        #expect(try await fixture.post("b").status == 204)
+        disk.fail(nil)
+        #expect(try await fixture.post("a", at: 2).status == 204, "a known series of the lost epoch is defined again")
+        try await fixture.stop()
+        disk.restart(.nothing)
+        let stored = try IntakeFixture.stored(disk)
+        #expect(stored.filter { $0 == "b" }.count == 1)
+        #expect(stored.first == "a")
+    }
+
+    @Test("a disk that stays full answers 503, and takes writes again when space returns")
+    func full() async throws {
+        let disk = SimulatedDisk()
+        let fixture = try await IntakeFixture(disk)
+        #expect(try await fixture.post("a").status == 204)
+        await fixture.log.barrier()
+        disk.fail(.init(operation: disk.operationCount, code: Errno.noSpace, isSticky: true))
+        #expect(try await fixture.post("b").status == 503)
+        disk.fail(nil)
+        #expect(try await fixture.post("b").status == 204)
+        try await fixture.stop()
+        disk.restart(.nothing)
+        #expect(try IntakeFixture.stored(disk).filter { $0 == "b" }.count == 1)
+    }
+}
