@@ -51,7 +51,9 @@ let formats: [Target] = [
 let services: [Target] = [
     .target(
         name: "Ingest",
-        dependencies: ["Bytes", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", nioCore, logging],
+        dependencies: [
+            "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", nioCore, nioHTTP1,
+        ],
         swiftSettings: strict),
     .target(
         name: "Compactor",
@@ -78,10 +80,12 @@ let program: [Target] = [
 let tests: [Target] = [
     .target(name: "TestKit", dependencies: ["DiskIO"], path: "Tests/TestKit", swiftSettings: testSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes", "Digest", "Snappy"], swiftSettings: testSettings),
-    .testTarget(name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
+    .testTarget(
+        name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),
     .testTarget(
-        name: "RemoteWriteTests", dependencies: ["RemoteWrite", "Samples", "Snappy", "Bytes"], swiftSettings: testSettings),
+        name: "RemoteWriteTests", dependencies: ["RemoteWrite", "Samples", "Snappy", "Bytes"],
+        swiftSettings: testSettings),
     .testTarget(name: "WALTests", dependencies: ["TestKit", "WAL", "DiskIO", "Bytes"], swiftSettings: testSettings),
     .testTarget(
         name: "CompactorTests",

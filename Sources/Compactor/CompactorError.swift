@@ -12,7 +12,8 @@ package struct CompactorError: Error, Sendable, CustomStringConvertible {
     package var description: String {
         switch reason {
         case .verification(let name, let detail):
-            "cannot verify \(name) after writing it: \(detail); the log keeps its rows, look at the kernel log for disk errors"
+            "cannot verify \(name) after writing it: \(detail); "
+                + "the log keeps its rows, look at the kernel log for disk errors"
         case .manifest(let name, let detail):
             "cannot read manifest \(name): \(detail); a copy is in quarantine/, nothing of staging/ is removed"
         }

@@ -1,12 +1,12 @@
-internal import Dispatch
 package import DiskIO
+internal import Dispatch
 package import Logging
 internal import Metrics
 internal import Synchronization
 package import WAL
 
-/// Compacts sealed segments on a thread of its own: when they hold enough rows, when they are old enough, or at once when
-/// asked to flush.
+/// Compacts sealed segments on a thread of its own: when they hold enough rows, when they are old enough, or at once
+/// when asked to flush.
 package final class CompactorService: Sendable {
     private static let checkInterval = DispatchTimeInterval.seconds(1)
     private static let longestRetryDelay = Duration.seconds(60)
@@ -175,7 +175,8 @@ package final class CompactorService: Sendable {
             state.retryAt = now + min(.seconds(1 << min(state.failures - 1, 6)), Self.longestRetryDelay)
             return state.failures
         }
-        logger.error("compaction stopped; its segments are kept", metadata: ["error": "\(error)", "attempt": "\(failures)"])
+        logger.error(
+            "compaction stopped; its segments are kept", metadata: ["error": "\(error)", "attempt": "\(failures)"])
     }
 }
 

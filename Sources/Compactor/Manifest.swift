@@ -108,7 +108,8 @@ package struct Manifest: Equatable, Sendable {
     private static func request(_ words: [String]) -> Request? {
         let digits = words[1]
         guard digits.utf8.count == 32, let high = UInt64(digits.prefix(16), radix: 16),
-            let low = UInt64(digits.suffix(16), radix: 16), let receivedAt = Int64(words[2]), let status = UInt16(words[3])
+            let low = UInt64(digits.suffix(16), radix: 16), let receivedAt = Int64(words[2]),
+            let status = UInt16(words[3])
         else { return nil }
         let counts = words[4...].compactMap { Int($0) }
         guard counts.count == 6 else { return nil }

@@ -49,14 +49,15 @@ struct PlanReader {
         directory = SegmentDirectory(layout.wal, in: fileSystem)
     }
 
-    /// The first pass: series, requests and damage. Damaged segments are in `quarantine/`, durable, when it returns (I4).
+    /// The first pass: series, requests and damage. Damaged segments are in `quarantine/`, durable, when it returns
+    /// (I4).
     mutating func survey() throws {
         for ending in plan.segments {
             var found = References()
             var undecodable = 0
             let summary = try scan(ending) { record in
+                // Its checksum holds, so another program wrote what fails here: the copy in quarantine/ keeps it.
                 guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else {
-                    // Its checksum holds, so another program wrote it: the copy in quarantine/ keeps it.
                     undecodable += record.rows
                     return
                 }

@@ -27,14 +27,15 @@ package struct Publication {
 
     private func path(_ manifest: Manifest, _ suffix: String) -> String { "\(layout.wal)/\(manifest.stem).\(suffix)" }
 
-    /// Makes the plan's files the truth: after this rename they are published sooner or later, before it they are swept.
+    /// Makes the plan's files the truth: after this rename they are published sooner or later, before it they are
+    /// swept.
     func commit(_ manifest: Manifest) throws(IOError) {
         try fileSystem.syncDirectory(layout.staging)
         try fileSystem.publish(manifest.encode(), at: path(manifest, "commit"))
     }
 
-    /// Moves the files to `outbox/`, then removes the segments, then marks the manifest done. Runs again after a crash at
-    /// any step: each file exists once.
+    /// Moves the files to `outbox/`, then removes the segments, then marks the manifest done. Runs again after a crash
+    /// at any step: each file exists once.
     func publish(_ manifest: Manifest) throws(IOError) {
         for file in manifest.files { try move(file.name) }
         try fileSystem.syncDirectory(layout.outbox)

@@ -109,8 +109,8 @@ struct SeriesOrder {
         return a != b ? a < b : precedes(left, right, skippingName: false) ?? false
     }
 
-    /// Order of the labels dictionary: the labels without `__name__`, then the metric: all metrics of one container stand
-    /// together (parquet.md §6).
+    /// Order of the labels dictionary: the labels without `__name__`, then the metric: all metrics of one container
+    /// stand together (parquet.md §6).
     func isInEntityOrder(_ left: UInt32, _ right: UInt32) -> Bool {
         precedes(left, right, skippingName: true) ?? (metricRanks[Int(left)] < metricRanks[Int(right)])
     }

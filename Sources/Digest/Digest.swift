@@ -5,6 +5,7 @@ public enum DigestAlgorithm: Sendable {
     case sha256
     case md5
 
+    // SAFETY: libcrypto returns a constant that lives as long as the process.
     fileprivate var evp: OpaquePointer {
         switch self {
         case .sha256: unsafe EVP_sha256()

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// An exclusive `flock` on a lock file: one collector and one shipper a volume. The kernel frees it at death, so a crash
-/// leaves nothing to wait for. The file holds its owner's words, for the message of the one who is refused.
+/// An exclusive `flock` on a lock file: one collector and one shipper a volume. The kernel frees it at death, so a
+/// crash leaves nothing to wait for. The file holds its owner's words, for the message of the one who is refused.
 package struct DirectoryLock: ~Copyable, Sendable {
     private let descriptor: Int32
 

@@ -1,8 +1,14 @@
 /// A call to the disk that failed: the operation, the path, the errno, and what to do about it.
 package struct IOError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Operation: String, Sendable {
-        case open, read, write, size, reserve, setSize = "set the size of", sync, rename, remove
-        case makeDirectory = "make directory", list, syncDirectory = "sync directory", status = "look at", space = "measure"
+        case open, read, write, size, reserve
+        case setSize = "set the size of"
+        case sync, rename, remove
+        case makeDirectory = "make directory"
+        case list
+        case syncDirectory = "sync directory"
+        case status = "look at"
+        case space = "measure"
         case lock
     }
 

@@ -27,7 +27,8 @@ package struct PosixFileSystem: FileSystem {
         let total = unsafe buffer.withUnsafeMutableBytes { raw in
             var done = 0
             while done < count {
-                let got = unsafe pread(file.rawValue, raw.baseAddress! + done, count - done, off_t(offset) + off_t(done))
+                let got = unsafe pread(
+                    file.rawValue, raw.baseAddress! + done, count - done, off_t(offset) + off_t(done))
                 if got == 0 { break }
                 if got < 0 {
                     if errno == EINTR { continue }
@@ -150,7 +151,8 @@ package struct PosixFileSystem: FileSystem {
         }
         return FileStatus(
             byteCount: UInt64(information.st_size),
-            modifiedMilliseconds: Int64(information.st_mtim.tv_sec) * 1000 + Int64(information.st_mtim.tv_nsec) / 1_000_000,
+            modifiedMilliseconds: Int64(information.st_mtim.tv_sec) * 1000 + Int64(information.st_mtim.tv_nsec)
+                / 1_000_000,
             isDirectory: information.st_mode & S_IFMT == S_IFDIR)
     }
 

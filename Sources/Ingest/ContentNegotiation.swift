@@ -25,7 +25,9 @@ package enum ContentNegotiation: Equatable, Sendable {
         }
         var source = WriteProtocol.v1
         for part in parts {
-            guard let equals = part.firstIndex(of: "="), part[..<equals].trimmed.lowercased() == "proto" else { continue }
+            guard let equals = part.firstIndex(of: "="), part[..<equals].trimmed.lowercased() == "proto" else {
+                continue
+            }
             switch Self.unquoted(String(part[part.index(after: equals)...]).trimmed) {
             case "prometheus.WriteRequest": source = .v1
             case "io.prometheus.write.v2.Request": source = .v2

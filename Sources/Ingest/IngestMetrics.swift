@@ -21,7 +21,8 @@ package struct IngestMetrics: Sendable {
 
     /// Why a whole request was refused.
     package static let refusals = [
-        "content_type", "content_encoding", "body_limit", "decoded_limit", "snappy", "protobuf", "in_flight", "not_ready",
+        "content_type", "content_encoding", "body_limit", "decoded_limit", "snappy", "protobuf", "in_flight",
+        "not_ready",
         "disk", "method", "path",
     ]
 

@@ -106,7 +106,10 @@ package final class IngestService: Sendable {
         state.withLock { state in
             if case .notReady(let reason) = state.readiness { return (reason, "not_ready") }
             guard state.inFlightBytes + bytes <= options.inFlightByteLimit else {
-                return ("\(state.inFlightBytes) bytes wait, limits.in_flight_bytes is \(options.inFlightByteLimit)", "in_flight")
+                return (
+                    "\(state.inFlightBytes) bytes wait, limits.in_flight_bytes is \(options.inFlightByteLimit)",
+                    "in_flight"
+                )
             }
             state.inFlightBytes += bytes
             return nil

@@ -111,8 +111,8 @@ final class Intake {
     private func inflate(_ body: ByteBuffer) -> HTTPResponse? {
         do throws(SnappyError) {
             var failure: SnappyError?
+            // SAFETY: the bytes are the buffer's own, borrowed for this closure.
             unsafe body.withUnsafeReadableBytes { raw in
-                // SAFETY: the bytes are the buffer's own, borrowed for this closure.
                 let span = unsafe RawSpan(_unsafeBytes: raw)
                 do throws(SnappyError) {
                     try Snappy.decompress(span, limit: options.decodedByteLimit, into: &inflated)
@@ -131,7 +131,8 @@ final class Intake {
         switch error {
         case .malformed:
             metrics.requestsRefused["snappy"]?.add()
-            return .text(.badRequest, "cannot inflate request body: not a snappy block; compress it in snappy's raw format")
+            return .text(
+                .badRequest, "cannot inflate request body: not a snappy block; compress it in snappy's raw format")
         case .tooLarge(let declared, let limit):
             metrics.requestsRefused["decoded_limit"]?.add()
             return .text(

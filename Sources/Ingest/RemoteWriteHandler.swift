@@ -1,8 +1,8 @@
 package import DiskIO
 package import HTTPServer
+internal import Metrics
 package import NIOCore
 package import NIOHTTP1
-internal import Metrics
 internal import Samples
 
 /// Write requests; every other path is the operator's handler's.
@@ -31,7 +31,8 @@ package struct RemoteWriteHandler: HTTPHandler {
         let path = HTTPRequest.split(target: head.uri).path
         guard Self.isWrite(head.method, path) else { return operatorRoutes.admit(head, declaredLength: declaredLength) }
         guard head.method == .POST else {
-            var refusal = refuse("method", .text(.methodNotAllowed, "cannot \(head.method.rawValue) \(path): POST only"))
+            var refusal = refuse(
+                "method", .text(.methodNotAllowed, "cannot \(head.method.rawValue) \(path): POST only"))
             refusal.headers.add(name: "Allow", value: "POST")
             return refusal
         }
@@ -73,7 +74,8 @@ package struct RemoteWriteHandler: HTTPHandler {
             "body_limit",
             .text(
                 .badRequest,
-                "cannot accept request body: it is over limits.body_bytes, \(limit) bytes; send fewer samples a request"))
+                "cannot accept request body: it is over limits.body_bytes, \(limit) bytes; send fewer samples a request"
+            ))
     }
 
     package func handle(_ request: HTTPRequest, on eventLoop: any EventLoop) -> EventLoopFuture<HTTPResponse> {
@@ -92,7 +94,9 @@ package struct RemoteWriteHandler: HTTPHandler {
 
     package func abandoned(_ head: HTTPRequestHead, declaredLength: Int?) {
         let path = HTTPRequest.split(target: head.uri).path
-        guard Self.isWrite(head.method, path) else { return operatorRoutes.abandoned(head, declaredLength: declaredLength) }
+        guard Self.isWrite(head.method, path) else {
+            return operatorRoutes.abandoned(head, declaredLength: declaredLength)
+        }
         service.release(Self.budget(declaredLength))
     }
 }

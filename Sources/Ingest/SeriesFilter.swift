@@ -83,7 +83,9 @@ package struct SeriesFilter: Sendable {
         }
         var streams: Streams = []
         if cost.accepts(name: name, labels: labelNames) { streams.insert(.cost) }
-        if observability.exists, observability.accepts(name: name, labels: labelNames) { streams.insert(.observability) }
+        if observability.exists, observability.accepts(name: name, labels: labelNames) {
+            streams.insert(.observability)
+        }
         return streams
     }
 }

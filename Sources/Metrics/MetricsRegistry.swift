@@ -49,7 +49,8 @@ package final class MetricsRegistry: Sendable {
     }
 
     private func add(
-        _ name: String, _ help: String, _ type: String, _ labels: KeyValuePairs<String, String>, _ instrument: Instrument
+        _ name: String, _ help: String, _ type: String, _ labels: KeyValuePairs<String, String>,
+        _ instrument: Instrument
     ) {
         let text = labels.map { "\($0.key)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
         families.withLock {

@@ -1,6 +1,7 @@
 internal import Bytes
 
-/// A split-block bloom filter (parquet-format's BloomFilter.md): blocks of eight 32-bit words, one bit a word for each value.
+/// A split-block bloom filter (parquet-format's BloomFilter.md): blocks of eight 32-bit words, one bit a word for each
+/// value.
 struct BloomFilter: Equatable {
     private static let salts: [UInt32] = [
         0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31,

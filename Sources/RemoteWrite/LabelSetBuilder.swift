@@ -46,7 +46,9 @@ struct LabelSetBuilder {
     /// The whole set: nil, and `canonical` holds it, or why it is refused.
     mutating func finish() -> Rejection? {
         guard count > 0 else { return .noLabels }
-        guard count <= limits.labelsPerSeries else { return .tooManyLabels(count: count, limit: limits.labelsPerSeries) }
+        guard count <= limits.labelsPerSeries else {
+            return .tooManyLabels(count: count, limit: limits.labelsPerSeries)
+        }
         guard hasName else { return .noName }
         canonical.removeAll()
         canonical.varint(UInt64(count))
@@ -96,7 +98,8 @@ struct LabelSetBuilder {
     /// Control characters are escaped, so that a sender cannot write lines of its own into a message.
     private static func text(_ bytes: [UInt8]) -> String {
         String(decoding: bytes.prefix(200), as: UTF8.self).unicodeScalars.reduce(into: "") { text, scalar in
-            text += scalar.value < 0x20 || scalar.value == 0x7F ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+            text +=
+                scalar.value < 0x20 || scalar.value == 0x7F ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
         }
     }
 }

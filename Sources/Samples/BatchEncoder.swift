@@ -77,7 +77,8 @@ package struct BatchEncoder: ~Copyable {
     package func find(_ key: Hash128) -> SeriesTable.Entry? { table.find(key) }
 
     /// Adds a series to the segment.
-    /// - Parameter labels: the canonical label set: count varint, then length-prefixed names and values, sorted by name.
+    /// - Parameter labels: the canonical label set: count varint, then length-prefixed names and values, sorted by
+    /// name.
     package mutating func define(_ key: Hash128, streams: Streams, labels: RawSpan) -> SeriesTable.Entry {
         newKeys.append(key)
         guard !streams.isEmpty else {

@@ -41,7 +41,9 @@ struct BatchParser {
 
     @_lifetime(reader: copy reader)
     private static func writeProtocol(_ reader: inout ByteReader) throws -> WriteProtocol {
-        guard let source = WriteProtocol(rawValue: try reader.u8()) else { throw BatchError(reason: .field("protocol")) }
+        guard let source = WriteProtocol(rawValue: try reader.u8()) else {
+            throw BatchError(reason: .field("protocol"))
+        }
         return source
     }
 

@@ -1,8 +1,8 @@
 internal import Bytes
 internal import Snappy
 
-/// Why a record payload could not be read. Its checksum was right, so this is a fault of the program that wrote it, or a
-/// format of a later version.
+/// Why a record payload could not be read. Its checksum was right, so this is a fault of the program that wrote it, or
+/// a format of a later version.
 package struct BatchError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Reason: Equatable, Sendable {
         case compression

@@ -33,8 +33,8 @@ package enum AppendOutcome: Equatable, Sendable {
 
 /// The write side of the log, without its thread: rotation, group append, poison (I10).
 ///
-/// An *epoch* is the intake's view of one segment: the batches of an epoch refer to series defined in that epoch, so they
-/// live in one segment or are encoded again.
+/// An *epoch* is the intake's view of one segment: the batches of an epoch refer to series defined in that epoch, so
+/// they live in one segment or are encoded again.
 package struct LogAppender: ~Copyable {
     private let environment: LogEnvironment
     private let directory: SegmentDirectory

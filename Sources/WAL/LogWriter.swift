@@ -1,5 +1,5 @@
-internal import Dispatch
 package import DiskIO
+internal import Dispatch
 internal import Synchronization
 
 /// A batch on its way to the log.
@@ -108,7 +108,8 @@ package final class LogWriter: Sendable {
     private func run(_ appender: consuming LogAppender) {
         var appender = appender
         while true {
-            let timedOut = work.wait(timeout: appender.wantsWitness ? .now() + Self.witnessDelay : .distantFuture) == .timedOut
+            let timedOut =
+                work.wait(timeout: appender.wantsWitness ? .now() + Self.witnessDelay : .distantFuture) == .timedOut
             let (items, isStopping) = state.withLock { state in
                 defer { state.queue.removeAll() }
                 return (state.queue, state.isStopping)
@@ -139,7 +140,8 @@ package final class LogWriter: Sendable {
                 notify()
             case .batch(let submission):
                 let bytes = submission.record.payload.count
-                if let first = group.first, first.epoch != submission.epoch || groupBytes + bytes > Self.groupByteLimit {
+                if let first = group.first, first.epoch != submission.epoch || groupBytes + bytes > Self.groupByteLimit
+                {
                     commit(&group, &appender)
                     groupBytes = 0
                 }

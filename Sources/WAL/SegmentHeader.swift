@@ -135,7 +135,8 @@ package struct SegmentHeader: Equatable, Sendable {
                 volume: volume, segment: segment, salt: salt, createdAt: createdAt, firstLSN: firstLSN,
                 configuration: configuration,
                 predecessor: SegmentEnding(
-                    segment: previous, end: end, lastLSN: lastLSN, verdict: verdict, hash: hash, rows: try reader.u64()))
+                    segment: previous, end: end, lastLSN: lastLSN, verdict: verdict, hash: hash, rows: try reader.u64())
+            )
         } catch {
             return nil  // unreachable: the length was checked
         }

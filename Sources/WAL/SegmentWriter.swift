@@ -49,8 +49,8 @@ package struct SegmentWriter: ~Copyable {
     private var hash: Hash128Stream
     private var image = ByteWriter()
 
-    /// Makes the segment after `predecessor`: prepared aside, reserved, header fsynced, renamed, directory fsynced; only
-    /// then may anything be appended (I2, I3).
+    /// Makes the segment after `predecessor`: prepared aside, reserved, header fsynced, renamed, directory fsynced;
+    /// only then may anything be appended (I2, I3).
     package init(
         after predecessor: SegmentEnding, id: SegmentID, options: SegmentOptions, salt: UInt64, createdAt: Int64,
         directory: SegmentDirectory, in fileSystem: any FileSystem
@@ -88,8 +88,8 @@ package struct SegmentWriter: ~Copyable {
             segment: segment, end: offset, lastLSN: durableLSN, verdict: verdict, hash: hash.value, rows: rows)
     }
 
-    /// Writes one group and makes it durable: one write, one `fdatasync`. When it returns, every record is on disk (I1).
-    /// When it throws, the segment is poisoned: the caller drops it and never syncs it again (I10).
+    /// Writes one group and makes it durable: one write, one `fdatasync`. When it returns, every record is on disk
+    /// (I1). When it throws, the segment is poisoned: the caller drops it and never syncs it again (I10).
     package mutating func append(_ records: [PendingRecord]) throws(IOError) {
         try appendGroup(.batch, records)
     }

@@ -32,7 +32,8 @@ package struct VolumeID: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The file `VOLUME`: identity and the segment-id high-water mark, so that an emptied `wal/` cannot start again at 1 (I2).
+/// The file `VOLUME`: identity and the segment-id high-water mark, so that an emptied `wal/` cannot start again at 1
+/// (I2).
 ///
 /// Text, four lines: `cirrus-volume 1`, `uuid <UUID>`, `segments-below <n>`, `crc32c <hex of the lines before>`.
 package struct Volume: Equatable, Sendable {

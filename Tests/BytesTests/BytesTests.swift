@@ -22,7 +22,8 @@ struct BytesTests {
     @Test(
         "bad varints and lengths are errors",
         arguments: [
-            ([], ByteError.truncated), ([0x80], .truncated), ([UInt8](repeating: 0x80, count: 10) + [1], .varintTooLong),
+            ([], ByteError.truncated), ([0x80], .truncated),
+            ([UInt8](repeating: 0x80, count: 10) + [1], .varintTooLong),
             ([0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02], .varintTooLong),
         ] as [([UInt8], ByteError)])
     func badVarint(bytes: [UInt8], error: ByteError) {
@@ -68,7 +69,9 @@ struct BytesTests {
 
     @Test("digests of FIPS 180-2, RFC 1321 and RFC 4231")
     func digests() {
-        #expect(hex(Digest.of(Array("abc".utf8), .sha256)) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(
+            hex(Digest.of(Array("abc".utf8), .sha256))
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
         #expect(hex(Digest.of(Array("abc".utf8), .md5)) == "900150983cd24fb0d6963f7d28e17f72")
         let mac = Digest.hmacSHA256(key: Array("Jefe".utf8), message: Array("what do ya want for nothing?".utf8))
         #expect(hex(mac) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
@@ -81,7 +84,9 @@ struct BytesTests {
         #expect(throws: SnappyError.tooLarge(declared: 4_294_967_295, limit: 1000)) {
             try Snappy.decompress(bomb.span.bytes, limit: 1000, into: &output)
         }
-        #expect(throws: SnappyError.malformed) { try Snappy.decompress(([3, 0xFF] as [UInt8]).span.bytes, limit: 9, into: &output) }
+        #expect(throws: SnappyError.malformed) {
+            try Snappy.decompress(([3, 0xFF] as [UInt8]).span.bytes, limit: 9, into: &output)
+        }
         #expect(output.capacity < 1000)
     }
 
@@ -91,7 +96,8 @@ struct BytesTests {
             var state: UInt64 = 1
             let bytes = (0..<count).map { index -> UInt8 in
                 state = state &* 6_364_136_223_846_793_005 &+ 1
-                return kind == 0 ? 7 : kind == 1 ? UInt8(truncatingIfNeeded: state >> 40) : UInt8(truncatingIfNeeded: index % 251)
+                return kind == 0
+                    ? 7 : kind == 1 ? UInt8(truncatingIfNeeded: state >> 40) : UInt8(truncatingIfNeeded: index % 251)
             }
             var whole: [UInt8] = []
             Snappy.compressWholeWindow(bytes.span.bytes, into: &whole)

@@ -82,7 +82,8 @@ struct CompactionFixture {
                 reference, timestamp: sample.timestamp, value: sample.value.bitPattern, startTimestamp: 0)
         }
         let answer = BatchAnswer(
-            status: 204, written: WrittenCounts(samples: samples.count), rejectedSamples: 0, filteredSamples: 0, text: "")
+            status: 204, written: WrittenCounts(samples: samples.count), rejectedSamples: 0, filteredSamples: 0,
+            text: "")
         let batch = encoder.encode(
             BatchHeader(
                 fingerprint: Hash128(low: fingerprint, high: 0), receivedAt: hour + Int64(fingerprint), source: .v1,

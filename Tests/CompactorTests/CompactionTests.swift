@@ -53,7 +53,10 @@ struct CompactionTests {
         let report = try #require(try fixture.compact())
         let ids = report.files.compactMap { ReferenceID($0.name) }
         #expect(ids.map(\.kind) == [.metrics, .metrics, .observability, .observability])
-        #expect(ids.map(\.hivePartition) == ["dt=2026-07-01/hr=15", "dt=2026-07-01/hr=16", "dt=2026-07-01/hr=15", "dt=2026-07-01/hr=16"])
+        #expect(
+            ids.map(\.hivePartition) == [
+                "dt=2026-07-01/hr=15", "dt=2026-07-01/hr=16", "dt=2026-07-01/hr=15", "dt=2026-07-01/hr=16",
+            ])
         #expect(report.files.map(\.rows) == [2, 1, 2, 1])
     }
 
@@ -106,7 +109,9 @@ struct CompactionTests {
     @Test("rows whose record or definition is damaged are counted, the rest is published, a copy is kept")
     func damaged() throws {
         let fixture = try CompactionFixture()
-        try fixture.write([[[Self.sample("up", "a", 0, 1)], [Self.sample("up", "a", 1, 1), Self.sample("up", "b", 1, 1)]]])
+        try fixture.write([
+            [[Self.sample("up", "a", 0, 1)], [Self.sample("up", "a", 1, 1), Self.sample("up", "b", 1, 1)]]
+        ])
         let path = SegmentDirectory(fixture.layout.wal, in: fixture.disk).path(of: SegmentID(1))
         fixture.disk.corrupt(path) { $0[4096 + 60] ^= 1 }  // the record that defines series a
         let report = try #require(try fixture.compact())

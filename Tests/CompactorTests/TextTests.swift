@@ -44,8 +44,10 @@ struct TextTests {
     @Test(
         "escapes as Go makes them",
         arguments: [
-            ("plain", #"plain""#), (#"a"b\c"#, #"a\"b\\c""#), ("<&>", #"\u003c\u0026\u003e""#), ("\u{8}\u{C}\n\r\t", #"\b\f\n\r\t""#),
-            ("\u{1}\u{1F}", #"\u0001\u001f""#), ("a/b\u{7F}", "a/b\u{7F}\""), ("\u{2028}\u{2029}\u{2027}", "\\u2028\\u2029\u{2027}\""), ("é€😀", "é€😀\""),
+            ("plain", #"plain""#), (#"a"b\c"#, #"a\"b\\c""#), ("<&>", #"\u003c\u0026\u003e""#),
+            ("\u{8}\u{C}\n\r\t", #"\b\f\n\r\t""#),
+            ("\u{1}\u{1F}", #"\u0001\u001f""#), ("a/b\u{7F}", "a/b\u{7F}\""),
+            ("\u{2028}\u{2029}\u{2027}", "\\u2028\\u2029\u{2027}\""), ("é€😀", "é€😀\""),
         ])
     func escapes(text: String, json: String) {
         var out: [UInt8] = []

@@ -31,6 +31,7 @@ class UploadAPI:
         self.moto = ThreadedMotoServer("127.0.0.1", moto_port, verbose=False)
         self.moto.start()
         self.moto_url = f"http://127.0.0.1:{moto_port}"
+        requests.post(f"{self.moto_url}/moto-api/reset", timeout=30)  # its objects outlive one server in one process
         self.s3 = boto3.client("s3", endpoint_url=self.moto_url, config=PATH_STYLE, **CREDENTIALS)
         self.s3.create_bucket(Bucket=BUCKET)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())

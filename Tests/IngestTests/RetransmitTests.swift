@@ -77,7 +77,8 @@ final class IntakeFixture: Sendable {
     /// Metric names in the log, in order.
     static func stored(_ disk: SimulatedDisk) throws -> [String] {
         var names: [String] = []
-        _ = try Recovery(layout, in: disk).run(usedBelow: SegmentID(0), newVolume: VolumeID(high: 1, low: 2)) { _, record in
+        _ = try Recovery(layout, in: disk).run(usedBelow: SegmentID(0), newVolume: VolumeID(high: 1, low: 2)) {
+            _, record in
             let batch = try Batch(payload: record.payload, isCompressed: record.isCompressed)
             names += batch.series.map { batch.text(batch.labels[$0.labels.lowerBound].value) }
         }

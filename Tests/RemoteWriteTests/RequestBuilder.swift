@@ -1,6 +1,6 @@
 import Bytes
-import Samples
 import RemoteWrite
+import Samples
 
 /// Write requests in protobuf, made by hand so that they can be wrong.
 enum RequestBuilder {
@@ -66,7 +66,8 @@ final class Decoding {
 
     /// Ends the batch and decodes its payload.
     func batch(_ source: WriteProtocol) throws -> Batch {
-        let answer = BatchAnswer(status: 204, written: WrittenCounts(), rejectedSamples: 0, filteredSamples: 0, text: "")
+        let answer = BatchAnswer(
+            status: 204, written: WrittenCounts(), rejectedSamples: 0, filteredSamples: 0, text: "")
         let encoded = encoder.encode(
             BatchHeader(fingerprint: Hash128(low: 1, high: 2), receivedAt: 3, source: source, answer: answer))
         return try Batch(payload: encoded.payload, isCompressed: encoded.isCompressed)

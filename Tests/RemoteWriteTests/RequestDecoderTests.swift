@@ -67,7 +67,10 @@ struct RequestDecoderTests {
             (["b", "1", "__name__", "x"], .unsortedLabels(name: "__name__")),
             (["__name__", "x", "a", "1", "a", "2"], .duplicateLabel(name: "a")),
             (["__name__", ""], .noName),
-            (["__name__", "x", "a", String(repeating: "v", count: 33)], .labelValueTooLong(name: "a", bytes: 33, limit: 32)),
+            (
+                ["__name__", "x", "a", String(repeating: "v", count: 33)],
+                .labelValueTooLong(name: "a", bytes: 33, limit: 32)
+            ),
             (["__name__", "x", String(repeating: "n", count: 17), "v"], .labelNameTooLong(bytes: 17, limit: 16)),
             (["__name__", "x", "a", "1", "b", "2", "c", "3"], .tooManyLabels(count: 4, limit: 3)),
         ] as [([String], Rejection)])
@@ -117,7 +120,8 @@ struct RequestDecoderTests {
         #expect(throws: DecodeError(reason: .firstSymbol, offset: 0)) {
             _ = try Decoding().decode(Build.symbols(["__name__", "up"]) + series, .v2)
         }
-        let limits = DecodeLimits(labelsPerSeries: 10, labelNameBytes: 100, labelValueBytes: 1000, expandedLabelBytes: 1500)
+        let limits = DecodeLimits(
+            labelsPerSeries: 10, labelNameBytes: 100, labelValueBytes: 1000, expandedLabelBytes: 1500)
         let long = String(repeating: "x", count: 900)
         let bomb =
             Build.symbols(["", "__name__", long, "b", "c"]) + Build.seriesV2([1, 2], [Build.sample(0, 1)])
@@ -134,7 +138,8 @@ struct RequestDecoderTests {
         let body =
             Build.symbols(["", "__name__", "h", "trace_id", "abc", "help!", "seconds"])
             + Build.field(
-                5, Build.field(1, Build.packed([1, 2])) + Build.field(3, histogram) + Build.field(4, exemplar)
+                5,
+                Build.field(1, Build.packed([1, 2])) + Build.field(3, histogram) + Build.field(4, exemplar)
                     + Build.field(5, metadata))
             + Build.seriesV2([1, 4], [Build.sample(1, 10, start: 4)])
         let result = try decoding.decode(body, .v2)

@@ -27,7 +27,7 @@ enum Layers {
         "WAL": ["Bytes", "DiskIO"],
         "Parquet": ["Bytes", "Snappy", "Digest"],
         "Configuration": ["CYAML"],
-        "Ingest": ["Bytes", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL"],
+        "Ingest": ["Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL"],
         "Compactor": ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet"],
         "Ship": ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet"],
         "czctl": ours.subtracting(["czctl", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CHash"]),

@@ -93,9 +93,9 @@ import Testing
 
     @Test(arguments: ["@unchecked Sendable", "try?", "Task.detached", "nonisolated(unsafe)"])
     func exceptionsCarryAReason(construct: String) {
-        for file in SourceTree.swift {
+        for file in SourceTree.sources {
             let lines = file.lines
-            for (index, code) in file.code.enumerated() where code.contains(construct) {
+            for (index, code) in file.code.enumerated() where uses(construct, code) {
                 var above = index
                 while above > 0, lines[above - 1].contains(/^\s*@/) { above -= 1 }
                 let reason = lines[index].contains("//") || (above > 0 && lines[above - 1].contains(/^\s*\/\//))
@@ -103,6 +103,13 @@ import Testing
                     Issue.record("\(file):\(index + 1): \(construct) without a reason beside it")
                 }
             }
+        }
+    }
+
+    /// `Entry?` is no `try?`.
+    private func uses(_ construct: String, _ code: String) -> Bool {
+        code.ranges(of: construct).contains { range in
+            range.lowerBound == code.startIndex || !code[code.index(before: range.lowerBound)].isLetter
         }
     }
 

@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// A disk in memory with two views: what processes see, and what a power cut leaves.
 ///
-/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`. It can fail operation *n*, and
-/// cut the power before operation *n*: from then on every call fails until `restart`, which keeps the durable view, or
-/// more of it when `keeps` says so.
+/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`. It can fail operation *n*,
+/// and cut the power before operation *n*: from then on every call fails until `restart`, which keeps the durable view,
+/// or more of it when `keeps` says so.
 package final class SimulatedDisk: FileSystem {
     /// What a power cut leaves of that which was not synced.
     package enum Survival: CaseIterable, Sendable {

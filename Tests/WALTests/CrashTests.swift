@@ -35,7 +35,9 @@ struct CrashTests {
     @Test("the workload is as long as it was when the cases were counted")
     func pinned() { #expect(Self.operationCount == 74) }
 
-    @Test("a power cut before any operation loses nothing acknowledged and doubles nothing", arguments: SimulatedDisk.Survival.allCases)
+    @Test(
+        "a power cut before any operation loses nothing acknowledged and doubles nothing",
+        arguments: SimulatedDisk.Survival.allCases)
     func powerCut(survival: SimulatedDisk.Survival) throws {
         for operation in 0...Self.operationCount {
             let fixture = try LogFixture()
@@ -79,8 +81,12 @@ struct CrashTests {
             fixture.disk.fail(.init(operation: operation, code: Errno.inputOutput))
             _ = Self.workload(fixture)
             let trace = fixture.disk.trace
-            guard operation < trace.count, trace[operation].hasPrefix("sync "), trace[operation].hasSuffix(".wal") else { continue }
-            #expect(!trace[(operation + 1)...].contains { $0 == trace[operation] || $0 == "write" + trace[operation].dropFirst(4) })
+            guard operation < trace.count, trace[operation].hasPrefix("sync "), trace[operation].hasSuffix(".wal")
+            else { continue }
+            #expect(
+                !trace[(operation + 1)...].contains {
+                    $0 == trace[operation] || $0 == "write" + trace[operation].dropFirst(4)
+                })
         }
     }
 }

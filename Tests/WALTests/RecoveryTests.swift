@@ -57,7 +57,8 @@ struct RecoveryTests {
         }
         fixture.disk.restart(.everything)
         fixture.disk.corrupt(fixture.directory.path(of: SegmentID(1))) { bytes in
-            bytes.replaceSubrange((durable + keptBytes)..., with: repeatElement(0, count: bytes.count - durable - keptBytes))
+            bytes.replaceSubrange(
+                (durable + keptBytes)..., with: repeatElement(0, count: bytes.count - durable - keptBytes))
         }
         let found = try fixture.recover()
         #expect(found.payloads == ["kept"])
@@ -82,7 +83,8 @@ struct RecoveryTests {
         #expect((range.start, range.end, range.firstLSN) == (8192, 8240, 3))
         #expect(range.rows == 3)
         #expect(fixture.disk.bytes("/v/quarantine/00000000000000000001.wal") != nil)
-        let report = String(decoding: fixture.disk.bytes("/v/quarantine/00000000000000000001.wal.txt") ?? [], as: UTF8.self)
+        let report = String(
+            decoding: fixture.disk.bytes("/v/quarantine/00000000000000000001.wal.txt") ?? [], as: UTF8.self)
         #expect(report.contains("bytes 8192..<8240 damaged"))
     }
 

@@ -49,7 +49,8 @@ package actor Ledger {
     /// Beside a live shipper it is made under one shared lock. A killed one may have left a hot journal, which only a
     /// writer may roll back: then both files are copied to `temporaryDirectory` (existing, empty, the caller's to
     /// remove) and rolled back there. Never `immutable`: that reads half-written pages.
-    /// Not for the shipper's own process, where closing the copied file would drop SQLite's locks: ask its ledger there.
+    /// Not for the shipper's own process, where closing the copied file would drop SQLite's locks: ask its ledger
+    /// there.
     /// - Returns: nil when there is no ledger.
     package static func snapshot(
         _ layout: VolumeLayout, _ fileSystem: any FileSystem, temporaryDirectory: String

@@ -78,6 +78,7 @@ struct MockAPI: Sendable {
 
     func abandon(_ request: HTTPRequest) -> HTTPResponse {
         guard
+            // What is wrong with it is not the original's to say.
             let abandoned = try? JSONDecoder().decode(
                 [MockJournal.Abandoned].self, from: Data(request.body.readableBytesView))
         else { return Self.error(.badRequest, "Invalid request body") }

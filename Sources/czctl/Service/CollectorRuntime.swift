@@ -1,8 +1,8 @@
 internal import Bytes
 internal import Compactor
 internal import Configuration
-internal import Dispatch
 internal import DiskIO
+internal import Dispatch
 internal import HTTPServer
 internal import Ingest
 internal import Logging
@@ -51,7 +51,9 @@ final class CollectorRuntime: Sendable {
         // Manifests first, then segments (design.md §3).
         let manifests = try Publication(layout, in: fileSystem).recover(doneBefore: doneBefore)
         for name in manifests.damaged {
-            environment.logger.error("a commit manifest is damaged; it is in quarantine/, nothing of staging/ was removed", metadata: ["name": "\(name)"])
+            environment.logger.error(
+                "a commit manifest is damaged; it is in quarantine/, nothing of staging/ was removed",
+                metadata: ["name": "\(name)"])
         }
         var known = manifests.requests.map { ($0.fingerprint, $0.answer) }
         var generator = SystemRandomNumberGenerator()
@@ -125,8 +127,8 @@ final class CollectorRuntime: Sendable {
         try await compactor.flush()
     }
 
-    /// Seals the log and ends the threads; the server is drained before. The marker tells the shipper that nothing comes
-    /// any more.
+    /// Seals the log and ends the threads; the server is drained before. The marker tells the shipper that nothing
+    /// comes any more.
     func stop() async {
         service.set(.notReady("shutting down"))
         service.stop()

@@ -5,7 +5,9 @@ internal import NIOPosix
 /// Asks a running service over its control socket.
 enum ControlClient {
     /// The answer; nil when nobody listens at `path`.
-    static func request(path: String, _ command: ControlCommand, timeout: TimeAmount = .seconds(5)) async -> ControlReply? {
+    static func request(path: String, _ command: ControlCommand, timeout: TimeAmount = .seconds(5)) async
+        -> ControlReply?
+    {
         do {
             let line = try JSONEncoder().encode(command) + [UInt8(ascii: "\n")]
             let loop = MultiThreadedEventLoopGroup.singleton.any()

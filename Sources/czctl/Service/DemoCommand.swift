@@ -66,7 +66,8 @@ struct Demo: AsyncParsableCommand {
                         generator: generator, rounds: .max / 2, first: clocks.wallMilliseconds(), step: 1000,
                         rate: Double(Self.seriesCount), clocks: clocks)
                     let client = LoadClient(
-                        url: url, group: MultiThreadedEventLoopGroup.singleton, clocks: clocks, retryLimit: .seconds(30))
+                        url: url, group: MultiThreadedEventLoopGroup.singleton, clocks: clocks, retryLimit: .seconds(30)
+                    )
                     return await client.run(connections: 1) { await plan.next() }.samplesWritten
                 }
             }
@@ -119,16 +120,22 @@ struct Demo: AsyncParsableCommand {
         let path = data.hasPrefix("./") ? String(data.dropFirst(2)) : data
         print(
             "Try:  duckdb -c \"select metric_name, count(*), max(timestamp) from "
-                + "read_parquet('\(path)/shipped/**/*.parquet', hive_partitioning=true) group by 1 order by 2 desc limit 5\"")
+                + "read_parquet('\(path)/shipped/**/*.parquet', hive_partitioning=true) "
+                + "group by 1 order by 2 desc limit 5\""
+        )
         print("      czctl status --data \(data)        czctl files list --data \(data)")
-        guard isEven else { throw CommandFailure(.error, "the balance is not even: \(outcome.lastError ?? "rows are missing")") }
+        guard isEven else {
+            throw CommandFailure(.error, "the balance is not even: \(outcome.lastError ?? "rows are missing")")
+        }
     }
 
     private func duration() throws -> Duration? {
         guard let length else { return isatty(1) == 1 ? nil : .seconds(60) }
         let units: [(suffix: String, seconds: Int)] = [("s", 1), ("m", 60), ("h", 3600)]
         for unit in units where length.hasSuffix(unit.suffix) {
-            if let count = Int(length.dropLast()), (1...86_400).contains(count) { return .seconds(count * unit.seconds) }
+            if let count = Int(length.dropLast()), (1...86_400).contains(count) {
+                return .seconds(count * unit.seconds)
+            }
         }
         throw ValidationError("--for \(length) is not a duration; write 60s, 5m or 1h")
     }
@@ -138,12 +145,14 @@ struct Demo: AsyncParsableCommand {
         try fileSystem.makeDirectory(data)
         let overrides = [
             ("cluster_name", "demo"), ("database.storage_path", data), ("database.cost_max_interval", "10s"),
-            ("database.observability_max_interval", "10s"), ("wal.segment_age", "2s"), ("cloudzero.send_interval", "10s"),
+            ("database.observability_max_interval", "10s"), ("wal.segment_age", "2s"),
+            ("cloudzero.send_interval", "10s"),
             ("destination.kind", "directory"), ("server.port", "\(port)"), ("server.address", "127.0.0.1"),
             ("logging.level", "warn"), ("logging.format", "logfmt"),
         ]
         switch Settings.load(
-            yaml: nil, fileName: "", environment: [:], overrides: overrides.map { (key: $0.0, value: $0.1) }, role: .run)
+            yaml: nil, fileName: "", environment: [:], overrides: overrides.map { (key: $0.0, value: $0.1) }, role: .run
+        )
         {
         case .success(let loaded):
             return ServiceEnvironment(

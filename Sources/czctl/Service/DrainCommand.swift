@@ -77,7 +77,10 @@ struct Drain: AsyncParsableCommand {
             encoder.keyEncodingStrategy = .convertToSnakeCase
             print(String(decoding: try encoder.encode(outcome), as: UTF8.self))
         case .table:
-            print("unsent \(outcome.unsentFiles) files, \(outcome.unsentRows) rows; quarantined \(outcome.quarantinedFiles)")
+            print(
+                "unsent \(outcome.unsentFiles) files, \(outcome.unsentRows) rows; "
+                    + "quarantined \(outcome.quarantinedFiles)"
+            )
         }
         guard outcome.unsentFiles > 0 else { return }
         throw CommandFailure(

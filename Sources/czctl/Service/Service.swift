@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import Compactor
 internal import Configuration
-internal import Dispatch
 internal import DiskIO
+internal import Dispatch
 internal import FoundationEssentials
 internal import Glibc
 internal import HTTPServer
@@ -120,7 +120,8 @@ final class Service: Sendable {
                 return try Array(report.json())
             })
         let options = HTTPServerOptions(
-            address: settings.server.address, port: role == .shipper ? settings.server.shipperPort : settings.server.port,
+            address: settings.server.address,
+            port: role == .shipper ? settings.server.shipperPort : settings.server.port,
             connectionLimit: settings.limits.connections, headerByteLimit: settings.limits.headerByteLimit,
             headerTimeout: .init(settings.limits.headerTimeout), idleTimeout: .init(settings.limits.idleTimeout),
             bodyRateMinimum: settings.limits.bodyBytesPerSecond,
@@ -148,7 +149,8 @@ final class Service: Sendable {
         for path in paths {
             // A Unix socket's path ends at 107 bytes: a longer storage path works without its socket.
             guard path.utf8.count < 107 else {
-                environment.logger.warning("no control socket: the storage path is too long", metadata: ["path": "\(path)"])
+                environment.logger.warning(
+                    "no control socket: the storage path is too long", metadata: ["path": "\(path)"])
                 continue
             }
             sockets.append(

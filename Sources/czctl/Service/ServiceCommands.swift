@@ -8,7 +8,8 @@ internal import Logging
 
 /// `--config`, and what it holds.
 struct ServiceOptions: ParsableArguments {
-    @Option(name: [.customLong("config"), .customLong("config", withSingleDash: true)], help: "The configuration file.")
+    @Option(
+        name: [.customLong("config"), .customLong("config", withSingleDash: true)], help: "The configuration file.")
     var config: String?
 
     @Option(name: .customLong("set"), help: "One setting, as KEY=VALUE, over file and environment; repeatable.")
@@ -52,7 +53,10 @@ enum ServiceCommand {
         let service = try await Service.start(environment, role: role, listens: true)
         environment.logger.info(
             "listening",
-            metadata: ["port": "\(service.port ?? 0)", "data": "\(settings.database.storagePath)", "version": "\(Version.number)"])
+            metadata: [
+                "port": "\(service.port ?? 0)", "data": "\(settings.database.storagePath)",
+                "version": "\(Version.number)",
+            ])
         try await service.runUntilSignal()
         environment.logger.info("stopped")
     }

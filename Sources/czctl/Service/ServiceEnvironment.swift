@@ -39,7 +39,8 @@ struct ServiceEnvironment: Sendable {
 
     func ingestOptions(reservedFor destinations: [DestinationSettings]) throws -> IngestOptions {
         let filter = SeriesFilter(
-            cost: .init(names: try Self.rules(settings.metrics.cost), labels: try Self.rules(settings.metrics.costLabels)),
+            cost: .init(
+                names: try Self.rules(settings.metrics.cost), labels: try Self.rules(settings.metrics.costLabels)),
             observability: .init(
                 names: try Self.rules(settings.metrics.observability),
                 labels: try Self.rules(settings.metrics.observabilityLabels)))
@@ -118,7 +119,9 @@ struct ServiceEnvironment: Sendable {
     /// What this version cannot do although the configuration asks for it: said at start, never passed over.
     func refuseUnsupported() throws {
         var faults: [String] = []
-        if settings.destinations.contains(where: { $0.layout == .native }) { faults.append("destination.layout native") }
+        if settings.destinations.contains(where: { $0.layout == .native }) {
+            faults.append("destination.layout native")
+        }
         if settings.parquet.profile == .compact { faults.append("parquet.profile compact") }
         if settings.tls.certificatePath != nil { faults.append("tls.cert_file") }
         if settings.server.mode == .https { faults.append("server.mode https") }

@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Signals as values.
 enum Signals {
-    /// Waits for the first SIGTERM or SIGINT and returns its name; nil when the task is cancelled. A second one kills as
-    /// usual.
+    /// Waits for the first SIGTERM or SIGINT and returns its name; nil when the task is cancelled. A second one kills
+    /// as usual.
     static func firstTermination() async -> String? {
         let waiter = Waiter()
         return await withTaskCancellationHandler {

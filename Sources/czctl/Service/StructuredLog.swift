@@ -3,8 +3,8 @@ internal import FoundationEssentials
 internal import Glibc
 internal import Logging
 
-/// The service's log: one line an event to stderr, JSON or logfmt, `ts level msg component` first. Control characters in
-/// values are escaped, so that a sender cannot write lines of its own.
+/// The service's log: one line an event to stderr, JSON or logfmt, `ts level msg component` first. Control characters
+/// in values are escaped, so that a sender cannot write lines of its own.
 struct StructuredLog: LogHandler {
     let component: String
     let format: LogFormat
