@@ -10,6 +10,9 @@ package struct Record: Sendable {
     package let durableLSN: UInt64
     package let rows: Int
     package let isCompressed: Bool
+    /// Stored bytes of the payload.
+    package let payloadByteCount: Int
+    /// Empty for padding.
     package let payload: [UInt8]
 }
 
@@ -163,7 +166,7 @@ package struct SegmentScanner: ~Copyable {
         guard let kind = RecordKind(rawValue: header.kind) else { return .good(nil, crc: crc, next: next) }
         let record = Record(
             kind: kind, offset: position, lsn: header.lsn, durableLSN: header.durableLSN, rows: Int(header.rows),
-            isCompressed: header.flags & WALFormat.isCompressedFlag != 0,
+            isCompressed: header.flags & WALFormat.isCompressedFlag != 0, payloadByteCount: header.payloadCount,
             payload: kind == .padding ? [] : [UInt8](payload))
         return .good(record, crc: crc, next: next)
     }

@@ -60,7 +60,7 @@ def test_shipper_killed_between_put_and_commit(make_cirrus, encoder, upload_api,
     wait_until(lambda: cirrus.status()["files"]["ready"] == 0, "an empty outbox", 60)
     cirrus.drain()
     assert upload_api.faults == []
-    assert max(upload_api.puts.values()) == 2, "no upload was repeated, so nothing was killed between PUT and commit"
+    assert max(upload_api.puts.values()) >= 2, "no upload was repeated, so nothing was killed between PUT and commit"
     objects = upload_api.objects()
     assert set(upload_api.puts) == set(objects)
     folder = tmp_path / "objects"

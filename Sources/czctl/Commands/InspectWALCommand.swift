@@ -196,7 +196,7 @@ extension SegmentListing.Entry {
     fileprivate init(_ record: Record) {
         self.init(
             offset: record.offset, kind: "\(record.kind)", lsn: record.lsn, durableLsn: record.durableLSN,
-            rows: record.rows, bytes: record.payload.count, compressed: record.isCompressed)
+            rows: record.rows, bytes: record.payloadByteCount, compressed: record.isCompressed)
         guard record.kind == .batch else { return }
         do throws(BatchError) {
             let found = try Batch(payload: record.payload, isCompressed: record.isCompressed)
