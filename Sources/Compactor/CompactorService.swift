@@ -14,6 +14,8 @@ package final class CompactorService: Sendable {
     private struct State {
         var isStopping = false
         var flushes: [CheckedContinuation<Void, any Error>] = []
+        /// The next plan is made whatever its age.
+        var flushesNext = false
         var firstSealed: Duration?
         var failures = 0
         var retryAt: Duration?
@@ -67,6 +69,9 @@ package final class CompactorService: Sendable {
             work.signal()
         }
     }
+
+    /// Compacts at once what is sealed at the next look, whatever its age.
+    package func flushWhenSealed() { state.withLock { $0.flushesNext = true } }
 
     /// Ends the thread after the plan in work. Blocks; call from outside the cooperative pool.
     package func stop() {
@@ -126,7 +131,9 @@ package final class CompactorService: Sendable {
             state.firstSealed = first
             return first
         }
-        let isDue = flushing || sealed.rows >= options.rowsPerFile || now - first >= options.interval
+        let isAsked = state.withLock { $0.flushesNext } && sealed.rows > 0
+        if isAsked { state.withLock { $0.flushesNext = false } }
+        let isDue = flushing || isAsked || sealed.rows >= options.rowsPerFile || now - first >= options.interval
         return isDue ? sealed.plan(rowLimit: options.rowsPerFile) : nil
     }
 

@@ -39,10 +39,13 @@ package final class IngestService: Sendable {
     }
 
     /// Opens the log behind what recovery found and begins to accept.
-    /// - Parameter known: requests of the last `dedup.window`, oldest first.
+    /// - Parameters:
+    ///   - known: requests of the last `dedup.window`, oldest first.
+    ///   - onRotate: a segment was ended.
+    ///   - onFirstBatch: the first batch of a new volume is durable, and its segment is being ended.
     package func start(
         _ recovered: RecoveredLog, environment: LogEnvironment, known: [(Hash128, BatchAnswer)],
-        onRotate: @escaping @Sendable () -> Void
+        onRotate: @escaping @Sendable () -> Void, onFirstBatch: (@Sendable () -> Void)? = nil
     ) async throws -> LogWriter {
         let log = makeLog()
         let seed = recovered.volume.id.high ^ recovered.volume.id.low
@@ -51,6 +54,7 @@ package final class IngestService: Sendable {
                 eventLoop: eventLoop, options: options, metrics: metrics, clocks: clocks, log: log, seed: seed)
             for (fingerprint, answer) in known { intake.remember(fingerprint, answer) }
             intake.onRotate = onRotate
+            intake.onFirstBatch = onFirstBatch
             let bound = NIOLoopBound(intake, eventLoop: eventLoop)
             let tick = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
                 bound.value.tick()

@@ -51,6 +51,8 @@ final class Intake {
 
     /// Called once a segment was given up for the next: its data can be compacted.
     var onRotate: @Sendable () -> Void = {}
+    /// Called once, when the first batch of a new volume is durable: a new install should be seen upstream in a minute.
+    var onFirstBatch: (@Sendable () -> Void)?
     private(set) var lastReceived: Duration?
 
     init(
@@ -210,6 +212,10 @@ final class Intake {
                 metrics.oldReceivedCost.add(request.rows)
                 retransmits.insert(request.fingerprint, request.answer, now: clocks.uptime())
                 for waiter in request.waiters { waiter.succeed(WriteAnswer.response(request.answer)) }
+                if let first = onFirstBatch.take() {
+                    rotate()
+                    first()
+                }
             case .poisoned where request.attempt < Self.attemptLimit:
                 if request.epoch == epoch { startEpoch() }
                 // It was inflated once, so it can be again.

@@ -171,6 +171,7 @@ struct ShipmentPass: Sendable {
             guard entry.failures <= context.options.maxRetries else {
                 return await giveUp(entry, dropsURL: false, &report, sender)
             }
+            if entry.failures == 1 { await sayOnce(entry, &report, sender) }
             let wait =
                 entry.asked
                 ?? context.retryPolicy.delay(after: entry.failures, fraction: context.jitter.fraction())
@@ -188,6 +189,18 @@ struct ShipmentPass: Sendable {
             report.failed += 1
             report.note(text)
         case .left: break
+        }
+    }
+
+    /// The first failure of a file in this cycle is said at once: its retries may take minutes, and an operator who
+    /// asks meanwhile should see why nothing moves.
+    private func sayOnce(_ entry: UploadQueue.Entry, _ report: inout PassReport, _ sender: any Sender) async {
+        guard let failure = entry.failure else { return }
+        context.report(failure, "will try again to deliver \(entry.row.file)", destination: sender.name)
+        do throws(ShipError) {
+            try await context.ledger.note(failure, of: sender.name, at: context.now)
+        } catch {
+            report.note("\(error)")
         }
     }
 

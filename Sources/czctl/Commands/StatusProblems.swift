@@ -7,7 +7,7 @@ internal import WAL
 ///
 /// With a service that answers:
 /// - it is not ready, or the log cannot be written, or compaction or the shipper report an error;
-/// - a destination has failed files, and its last error is newer than its last success;
+/// - a destination has files waiting, and its last error is newer than its last success;
 /// - the volume is 95 % full (the threshold `critical` of contract.md §4);
 /// - something came into quarantine in the last hour.
 ///
@@ -77,18 +77,18 @@ extension StatusInputs {
         return found
     }
 
-    /// nil while the destination takes files, or has nothing that failed.
+    /// nil while the destination takes files, or has nothing to take.
     private func problem(of destination: DestinationSummary) -> StatusReport.Problem? {
-        let failed = files.counts.filter { $0.destination == destination.name && $0.state == .failed }
+        let waiting = files.counts.filter { $0.destination == destination.name && $0.state.isUnsent }
             .reduce(0) { $0 + $1.files }
-        guard failed > 0, let error = destination.lastError,
+        guard waiting > 0, let error = destination.lastError,
             error.atMilliseconds >= destination.lastSuccessMilliseconds ?? .min
         else { return nil }
         let since =
             destination.lastSuccessMilliseconds
             .map { ", last success \(HumanText.duration(milliseconds: now - $0)) ago" } ?? ", never a success"
         return Problem(
-            text: "uploads to \(destination.name) fail: \(failed) files\(since): \(HumanText.line(error.text))",
+            text: "uploads to \(destination.name) fail: \(waiting) files wait\(since): \(HumanText.line(error.text))",
             advice: "czctl files list --state failed")
     }
 }

@@ -77,8 +77,11 @@ final class CollectorRuntime: Sendable {
                 reservedBytes: UInt64(environment.settings.wal.segmentByteLimit) + (1 << 20),
                 configuration: environment.configurationFingerprint),
             salt: { UInt64.random(in: .min ... .max) })
+        var firstBatch: (@Sendable () -> Void)?
+        if recovered.newest.verdict == .none { firstBatch = { compactor.flushWhenSealed() } }
         let log = try await service.start(
-            recovered, environment: logEnvironment, known: known, onRotate: { compactor.wake() })
+            recovered, environment: logEnvironment, known: known, onRotate: { compactor.wake() },
+            onFirstBatch: firstBatch)
         compactor.start()
         return CollectorRuntime(
             environment: environment, lock: lock, service: service, log: log, compactor: compactor)
