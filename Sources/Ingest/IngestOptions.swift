@@ -8,6 +8,8 @@ package struct IngestOptions: Sendable {
     package var decodedByteLimit: Int
     /// Bodies read or waiting for the disk, bytes; beyond it 503.
     package var inFlightByteLimit: Int
+    /// Requests read or waiting for the disk; beyond it 503.
+    package var inFlightRequestLimit: Int
     package var decode: DecodeLimits
     /// A segment with this many series is ended.
     package var seriesPerSegment: Int
@@ -24,13 +26,15 @@ package struct IngestOptions: Sendable {
     package var classify: RequestDecoder.Classifier
 
     package init(
-        bodyByteLimit: Int, decodedByteLimit: Int, inFlightByteLimit: Int, decode: DecodeLimits, seriesPerSegment: Int,
+        bodyByteLimit: Int, decodedByteLimit: Int, inFlightByteLimit: Int, inFlightRequestLimit: Int,
+        decode: DecodeLimits, seriesPerSegment: Int,
         segmentByteLimit: Int, segmentAge: Duration, rowsPerSegment: Int, dedupWindow: Duration, dedupEntryLimit: Int,
         keepsOthers: Bool, classify: @escaping RequestDecoder.Classifier
     ) {
         self.bodyByteLimit = bodyByteLimit
         self.decodedByteLimit = decodedByteLimit
         self.inFlightByteLimit = inFlightByteLimit
+        self.inFlightRequestLimit = inFlightRequestLimit
         self.decode = decode
         self.seriesPerSegment = seriesPerSegment
         self.segmentByteLimit = segmentByteLimit

@@ -20,6 +20,7 @@ package final class IngestService: Sendable {
     private struct State {
         var readiness = Readiness.notReady("recovering the log")
         var inFlightBytes = 0
+        var inFlightRequests = 0
         var intake: NIOLoopBound<Intake>?
         var tick: RepeatedTask?
     }
@@ -115,12 +116,21 @@ package final class IngestService: Sendable {
                     "in_flight"
                 )
             }
+            guard state.inFlightRequests < options.inFlightRequestLimit else {
+                return ("limits.in_flight_requests is \(options.inFlightRequestLimit)", "in_flight")
+            }
             state.inFlightBytes += bytes
+            state.inFlightRequests += 1
             return nil
         }
     }
 
-    func release(_ bytes: Int) { state.withLock { $0.inFlightBytes -= bytes } }
+    func release(_ bytes: Int) {
+        state.withLock {
+            $0.inFlightBytes -= bytes
+            $0.inFlightRequests -= 1
+        }
+    }
 
     /// On the event loop.
     func write(_ body: ByteBuffer, source: WriteProtocol) -> EventLoopFuture<HTTPResponse> {

@@ -139,7 +139,7 @@ final class Intake {
             metrics.requestsRefused["decoded_limit"]?.add()
             return .text(
                 .badRequest,
-                "cannot inflate request body: it declares \(declared) bytes, limits.decoded_body_bytes is \(limit); "
+                "cannot inflate request body: it declares \(declared) bytes, limits.decoded_bytes is \(limit); "
                     + "send fewer samples a request")
         }
     }

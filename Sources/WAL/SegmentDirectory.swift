@@ -44,7 +44,7 @@ package struct SegmentDirectory: Sendable {
 
     /// Removes what a crash left half prepared: nothing in such a file was ever acknowledged.
     package func sweepPrepared() throws(IOError) {
-        for name in try fileSystem.list(path) where name.hasPrefix("prep-") && name.hasSuffix(".tmp") {
+        for name in try fileSystem.list(path) where name.hasSuffix(".tmp") {
             try fileSystem.remove("\(path)/\(name)")
         }
     }

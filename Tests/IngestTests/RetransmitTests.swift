@@ -27,7 +27,8 @@ final class IntakeFixture: Sendable {
         self.disk = disk
         for path in ["/v", "/v/wal", "/v/quarantine"] { try disk.makeDirectory(path) }
         let options = IngestOptions(
-            bodyByteLimit: 1 << 20, decodedByteLimit: 1 << 20, inFlightByteLimit: 1 << 22, decode: .standard,
+            bodyByteLimit: 1 << 20, decodedByteLimit: 1 << 20, inFlightByteLimit: 1 << 22, inFlightRequestLimit: 100,
+            decode: .standard,
             seriesPerSegment: 1000, segmentByteLimit: 1 << 20, segmentAge: .seconds(60), rowsPerSegment: 10_000,
             dedupWindow: .seconds(7200), dedupEntryLimit: 1000, keepsOthers: true, classify: { _ in .cost })
         service = IngestService(

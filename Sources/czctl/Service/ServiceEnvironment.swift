@@ -47,7 +47,7 @@ struct ServiceEnvironment: Sendable {
         let limits = settings.limits
         return IngestOptions(
             bodyByteLimit: limits.bodyByteLimit, decodedByteLimit: limits.decodedByteLimit,
-            inFlightByteLimit: limits.bytesInFlight,
+            inFlightByteLimit: limits.bytesInFlight, inFlightRequestLimit: limits.requestsInFlight,
             decode: DecodeLimits(
                 labelsPerSeries: limits.labelsPerSeries, labelNameBytes: limits.labelNameByteLimit,
                 labelValueBytes: limits.labelValueByteLimit, expandedLabelBytes: limits.expandedLabelByteLimit),
