@@ -88,8 +88,10 @@ struct WriteConnection: Sendable {
         let answer = channel.eventLoop.makePromise(of: WriteResponse.self)
         let timeout = channel.eventLoop.scheduleTask(in: .seconds(60)) { answer.fail(Failure.timedOut) }
         defer { timeout.cancel() }
+        // A connection that died while it was idle has no handlers any more: only the write itself can say so.
         channel.writeAndFlush(
-            AnswerCollector.Post(head: head, body: ByteBuffer(bytes: body.bytes), answer: answer), promise: nil)
+            AnswerCollector.Post(head: head, body: ByteBuffer(bytes: body.bytes), answer: answer)
+        ).whenFailure { answer.fail($0) }
         return try await answer.futureResult.get()
     }
 
