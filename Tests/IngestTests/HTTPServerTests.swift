@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Real loopback sockets, raw bytes.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct HTTPServerTests {
     @Test func keepAliveServesOneRequestAfterAnother() async throws {
         try await withServer { server, client in

@@ -3,7 +3,7 @@ import DiskIO
 import Ship
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CurlTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct CurlTransportTests {
     let transport = CurlTransport(userAgent: "cirrus/test", fileSystem: PosixFileSystem())
 
     static let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: \"x\"\r\nX-Thing:  a b \r\n\r\nhi"
@@ -146,7 +146,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct StopTests {
+@Suite(.timeLimit(.minutes(5))) struct StopTests {
     /// A transport whose PUT never ends by itself.
     struct Hanging: HTTPTransport {
         let started: Signal
