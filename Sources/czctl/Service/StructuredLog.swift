@@ -17,9 +17,9 @@ struct StructuredLog: LogHandler {
     }
 
     func log(event: LogEvent) {
+        let now = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         var fields = [
-            ("ts", Date().formatted(.iso8601.time(includingFractionalSeconds: true))), ("level", "\(event.level)"),
-            ("msg", "\(event.message)"), ("component", component),
+            ("ts", now), ("level", "\(event.level)"), ("msg", "\(event.message)"), ("component", component),
         ]
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         fields += all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
