@@ -90,7 +90,7 @@ let tests: [Target] = [
     .testTarget(
         name: "CompactorTests",
         dependencies: [
-            "TestKit", "Compactor", "WAL", "DiskIO", "Samples", "Parquet", "Bytes", "Digest", "Metrics",
+            "TestKit", "Compactor", "WAL", "DiskIO", "Samples", "Parquet", "Bytes", "Digest", "Metrics", logging,
         ],
         swiftSettings: testSettings),
     .testTarget(

@@ -3,7 +3,7 @@ package struct CompactorError: Error, Sendable, CustomStringConvertible {
     package enum Reason: Equatable, Sendable {
         /// The file read back is not what was written.
         case verification(name: String, detail: String)
-        /// A file of this name with other bytes is in the way.
+        /// A commit manifest is damaged: the next start sets it aside.
         case manifest(name: String, detail: String)
     }
 
@@ -15,7 +15,7 @@ package struct CompactorError: Error, Sendable, CustomStringConvertible {
             "cannot verify \(name) after writing it: \(detail); "
                 + "the log keeps its rows, look at the kernel log for disk errors"
         case .manifest(let name, let detail):
-            "cannot read manifest \(name): \(detail); a copy is in quarantine/, nothing of staging/ is removed"
+            "cannot read manifest \(name): \(detail); restart the collector, which sets it aside"
         }
     }
 }

@@ -105,6 +105,7 @@ package final class CompactorService: Sendable {
         let now = clocks.uptime()
         if !flushing, let retryAt = state.withLock({ $0.retryAt }), now < retryAt { return }
         do {
+            try publication.finishCommitted()
             while let plan = try nextPlan(flushing: flushing, now: now) {
                 try compact(plan)
                 if state.withLock({ $0.isStopping }), !flushing { return }

@@ -98,6 +98,18 @@ package struct Publication {
         return recovered
     }
 
+    /// Finishes plans that were committed and then met a failing disk. Before a plan is chosen: their segments may
+    /// still be there, and in another plan their rows would get other names and be shipped twice.
+    func finishCommitted() throws {
+        for name in try fileSystem.list(layout.wal) where name.hasSuffix(".commit") {
+            let bytes = try fileSystem.contents(of: "\(layout.wal)/\(name)", limit: 256 << 20)
+            guard let manifest = Manifest.decode(bytes) else {
+                throw CompactorError(reason: .manifest(name: name, detail: "neither copy is whole"))
+            }
+            try publish(manifest)
+        }
+    }
+
     /// Removes `.done` manifests that answer no retransmit any more.
     func expire(doneBefore: Int64) throws(IOError) {
         for name in try fileSystem.list(layout.wal) where name.hasSuffix(".done") {

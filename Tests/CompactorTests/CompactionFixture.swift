@@ -52,11 +52,13 @@ struct CompactionFixture {
     }
 
     /// Writes each batch as a request of its own, each group of batches as a segment, and an empty newest segment.
-    func write(_ segments: [[[TestSample]]], streams: Streams = .cost) throws {
+    func write(
+        _ segments: [[[TestSample]]], streams: Streams = .cost, behind recovered: RecoveredLog? = nil
+    ) throws {
         let environment = LogEnvironment(
             layout: layout, fileSystem: disk, clocks: clock.clocks,
             segment: SegmentOptions(volume: Self.volume, reservedBytes: 1 << 20, configuration: 9), salt: { 5 })
-        var appender = LogAppender(try recover(), environment: environment)
+        var appender = LogAppender(try recovered ?? recover(), environment: environment)
         for (index, batches) in segments.enumerated() {
             var encoder = BatchEncoder()
             let records = batches.enumerated().map { number, samples in

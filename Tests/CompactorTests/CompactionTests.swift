@@ -1,5 +1,7 @@
 import Compactor
 import DiskIO
+import Logging
+import Metrics
 import Parquet
 import Samples
 import TestKit
@@ -163,8 +165,36 @@ struct PublicationCrashTests {
             fixture.disk.fail(.init(operation: operation, code: code))
             _ = try? fixture.compact()
             fixture.disk.fail(nil)
-            // Once without a restart, as the service tries again, and once with one.
             try Self.expectOnce(fixture, "errno \(code) at operation \(operation)")
+        }
+    }
+
+    @Test("a service that tries again beside a newer segment publishes each row once")
+    func retryWithoutRestart() async throws {
+        for operation in Self.operations {
+            let fixture = try Self.prepared()
+            let before = fixture.disk.operationCount
+            let found = try Recovery(fixture.layout, in: fixture.disk).run(
+                usedBelow: SegmentID(0), newVolume: CompactionFixture.volume
+            ) { _, _ in }
+            let recoveryCount = fixture.disk.operationCount - before
+            let service = CompactorService(
+                fixture.options, recovered: found, layout: fixture.layout, fileSystem: fixture.disk,
+                clocks: fixture.clock.clocks, metrics: CompactorMetrics(MetricsRegistry()),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onPublish: { _ in })
+            fixture.disk.fail(.init(operation: operation + recoveryCount, code: Errno.inputOutput))
+            service.start()
+            // Fails or not: what counts is what is there in the end.
+            try? await service.flush()
+            fixture.disk.fail(nil)
+            let log = try Recovery(fixture.layout, in: fixture.disk).run(
+                usedBelow: SegmentID(0), newVolume: CompactionFixture.volume
+            ) { _, _ in }
+            try fixture.write([[[CompactionTests.sample("late", "a", 9, 7)]]], behind: log)
+            try await service.flush()
+            service.stop()
+            let rows = try fixture.publishedRows()
+            #expect(rows.count == 4 && Set(rows).count == 4, "operation \(operation): \(rows)")
         }
     }
 
