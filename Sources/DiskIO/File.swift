@@ -1,5 +1,11 @@
 /// Owner of one open file: closed exactly once, on every path.
+///
+/// Interrupted calls are repeated and short transfers continued here, never a sync: the kernel may have dropped the
+/// pages of one that failed (I10).
 package struct File: ~Copyable, Sendable {
+    /// Interruptions in a row after which a call counts as failed.
+    private static let interruptionLimit = 100
+
     package let path: String
     private let fileSystem: any FileSystem
     private let id: FileID
@@ -7,19 +13,31 @@ package struct File: ~Copyable, Sendable {
     package init(_ path: String, _ mode: OpenMode, in fileSystem: any FileSystem) throws(IOError) {
         self.path = path
         self.fileSystem = fileSystem
-        self.id = try fileSystem.open(path, mode)
+        self.id = try Self.uninterrupted { () throws(IOError) in try fileSystem.open(path, mode) }
     }
 
     deinit { fileSystem.close(id) }
 
     package func size() throws(IOError) -> UInt64 { try fileSystem.size(id) }
-    package func reserve(_ length: UInt64) throws(IOError) { try fileSystem.reserve(id, length: length) }
-    package func setSize(_ length: UInt64) throws(IOError) { try fileSystem.setSize(id, to: length) }
+    package func reserve(_ length: UInt64) throws(IOError) {
+        try Self.uninterrupted { () throws(IOError) in try fileSystem.reserve(id, length: length) }
+    }
+    package func setSize(_ length: UInt64) throws(IOError) {
+        try Self.uninterrupted { () throws(IOError) in try fileSystem.setSize(id, to: length) }
+    }
     package func syncData() throws(IOError) { try fileSystem.syncData(id) }
     package func sync() throws(IOError) { try fileSystem.sync(id) }
 
+    /// All of `bytes`.
     package func write(_ bytes: [UInt8], at offset: UInt64) throws(IOError) {
-        try fileSystem.write(id, bytes.span, at: offset)
+        var done = 0
+        while done < bytes.count {
+            let put = try Self.uninterrupted { () throws(IOError) in
+                try fileSystem.write(id, bytes.span.extracting(done..<bytes.count), at: offset + UInt64(done))
+            }
+            guard put > 0 else { throw IOError(.write, path, code: Errno.inputOutput) }
+            done += put
+        }
     }
 
     /// Up to `count` bytes at `offset`; fewer only at the end of the file.
@@ -32,8 +50,30 @@ package struct File: ~Copyable, Sendable {
 
     /// Fills `buffer`, keeping its length; returns how many bytes there were.
     package func read(at offset: UInt64, into buffer: inout [UInt8]) throws(IOError) -> Int {
+        let count = buffer.count
         var span = buffer.mutableSpan
-        return try fileSystem.read(id, at: offset, into: &span)
+        var done = 0
+        while done < count {
+            let got = try Self.uninterrupted { () throws(IOError) in
+                var rest = span._mutatingExtracting(done..<count)
+                return try fileSystem.read(id, at: offset + UInt64(done), into: &rest)
+            }
+            if got == 0 { break }
+            done += got
+        }
+        return done
+    }
+
+    private static func uninterrupted<T>(_ call: () throws(IOError) -> T) throws(IOError) -> T {
+        var interruptions = 0
+        while true {
+            do throws(IOError) {
+                return try call()
+            } catch {
+                guard error.code == Errno.interrupted, interruptions < interruptionLimit else { throw error }
+                interruptions += 1
+            }
+        }
     }
 
     /// `fsync`, then closed: the honourable end of a file that was written.

@@ -26,17 +26,18 @@ package struct VolumeSpace: Equatable, Sendable {
     }
 }
 
-/// The seam to the disk: about fourteen flat calls. All durable I/O goes through it, so that a test may fail, tear or
+/// The seam to the disk: sixteen flat calls. All durable I/O goes through it, so that a test may fail, tear or
 /// forget any of it (`SimulatedDisk`). The real one is `PosixFileSystem`.
 ///
-/// Every call either does all of its work or throws; `EINTR` and short transfers are handled below the seam.
-/// Paths are plain strings below the storage path, made only of our own names.
+/// Each call is one system call: it may be interrupted and may transfer less than asked; `File` goes on where that is
+/// safe. Paths are plain strings below the storage path, made only of our own names.
 package protocol FileSystem: Sendable {
     func open(_ path: String, _ mode: OpenMode) throws(IOError) -> FileID
     func close(_ file: FileID)
-    /// Bytes read into the front of `buffer`; fewer than its count only at the end of the file.
+    /// Bytes read into the front of `buffer`: `pread`. 0 at the end of the file.
     func read(_ file: FileID, at offset: UInt64, into buffer: inout MutableSpan<UInt8>) throws(IOError) -> Int
-    func write(_ file: FileID, _ bytes: Span<UInt8>, at offset: UInt64) throws(IOError)
+    /// Bytes written from the front of `bytes`: `pwrite`.
+    func write(_ file: FileID, _ bytes: Span<UInt8>, at offset: UInt64) throws(IOError) -> Int
     /// Length in bytes.
     func size(_ file: FileID) throws(IOError) -> UInt64
     /// Reserves `length` bytes from the start without changing the size, so that later writes cannot meet a full disk

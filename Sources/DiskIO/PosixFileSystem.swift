@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// The real disk. `EINTR` and short transfers are handled here only.
+/// The real disk: each call of the seam is one system call.
 package struct PosixFileSystem: FileSystem {
     package init() {}
 
@@ -13,7 +13,7 @@ package struct PosixFileSystem: FileSystem {
             case .create: O_RDWR | O_CREAT | O_EXCL
             }
         // SAFETY: the path is a NUL-terminated copy during the call.
-        let descriptor = Self.retrying { unsafe Glibc.open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+        let descriptor = unsafe Glibc.open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw IOError(.open, path, code: errno) }
         return FileID(rawValue: descriptor)
     }
@@ -21,45 +21,21 @@ package struct PosixFileSystem: FileSystem {
     package func close(_ file: FileID) { _ = Glibc.close(file.rawValue) }
 
     package func read(_ file: FileID, at offset: UInt64, into buffer: inout MutableSpan<UInt8>) throws(IOError) -> Int {
-        let count = buffer.count
-        var failure: Int32 = 0
-        // SAFETY: pread writes at most `count - done` bytes at `done`, inside the buffer.
-        let total = unsafe buffer.withUnsafeMutableBytes { raw in
-            var done = 0
-            while done < count {
-                let got = unsafe pread(
-                    file.rawValue, raw.baseAddress! + done, count - done, off_t(offset) + off_t(done))
-                if got == 0 { break }
-                if got < 0 {
-                    if errno == EINTR { continue }
-                    failure = errno
-                    break
-                }
-                done += got
-            }
-            return done
+        // SAFETY: pread writes at most raw.count bytes into the buffer.
+        let got = unsafe buffer.withUnsafeMutableBytes { raw in
+            unsafe pread(file.rawValue, raw.baseAddress, raw.count, off_t(offset))
         }
-        guard failure == 0 else { throw IOError(.read, Self.name(of: file), code: failure) }
-        return total
+        guard got >= 0 else { throw IOError(.read, Self.name(of: file), code: errno) }
+        return got
     }
 
-    package func write(_ file: FileID, _ bytes: Span<UInt8>, at offset: UInt64) throws(IOError) {
-        var failure: Int32 = 0
-        // SAFETY: pwrite reads at most `count - done` bytes at `done`, inside the buffer.
-        unsafe bytes.withUnsafeBytes { raw in
-            var done = 0
-            while done < raw.count {
-                let put = unsafe pwrite(
-                    file.rawValue, raw.baseAddress! + done, raw.count - done, off_t(offset) + off_t(done))
-                if put < 0 {
-                    if errno == EINTR { continue }
-                    failure = errno
-                    return
-                }
-                done += put
-            }
+    package func write(_ file: FileID, _ bytes: Span<UInt8>, at offset: UInt64) throws(IOError) -> Int {
+        // SAFETY: pwrite reads at most raw.count bytes of the span.
+        let put = unsafe bytes.withUnsafeBytes { raw in
+            unsafe pwrite(file.rawValue, raw.baseAddress, raw.count, off_t(offset))
         }
-        guard failure == 0 else { throw IOError(.write, Self.name(of: file), code: failure) }
+        guard put >= 0 else { throw IOError(.write, Self.name(of: file), code: errno) }
+        return put
     }
 
     package func size(_ file: FileID) throws(IOError) -> UInt64 {
@@ -72,17 +48,16 @@ package struct PosixFileSystem: FileSystem {
     }
 
     package func reserve(_ file: FileID, length: UInt64) throws(IOError) {
-        let result = Self.retrying { clinux_reserve(file.rawValue, Int64(length)) }
+        let result = clinux_reserve(file.rawValue, Int64(length))
         guard result == 0 || errno == EOPNOTSUPP else { throw IOError(.reserve, Self.name(of: file), code: errno) }
     }
 
     package func setSize(_ file: FileID, to length: UInt64) throws(IOError) {
-        guard Self.retrying({ ftruncate(file.rawValue, off_t(length)) }) == 0 else {
+        guard ftruncate(file.rawValue, off_t(length)) == 0 else {
             throw IOError(.setSize, Self.name(of: file), code: errno)
         }
     }
 
-    // A sync that was interrupted or failed is not repeated: the kernel may have dropped the pages (I10).
     package func syncData(_ file: FileID) throws(IOError) {
         guard fdatasync(file.rawValue) == 0 else { throw IOError(.sync, Self.name(of: file), code: errno) }
     }
@@ -134,7 +109,7 @@ package struct PosixFileSystem: FileSystem {
 
     package func syncDirectory(_ path: String) throws(IOError) {
         // SAFETY: the path is a NUL-terminated copy during the call.
-        let descriptor = Self.retrying { unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw IOError(.syncDirectory, path, code: errno) }
         let result = fsync(descriptor)
         let code = errno
@@ -163,13 +138,6 @@ package struct PosixFileSystem: FileSystem {
         let block = UInt64(information.f_frsize)
         return VolumeSpace(
             total: UInt64(information.f_blocks) * block, free: UInt64(information.f_bavail) * block)
-    }
-
-    private static func retrying(_ call: () -> Int32) -> Int32 {
-        while true {
-            let result = call()
-            if result >= 0 || errno != EINTR { return result }
-        }
     }
 
     /// The path behind a descriptor, for messages.

@@ -145,10 +145,10 @@ struct PublicationCrashTests {
     }()
 
     @Test("the compaction is as long as it was when the cases were counted")
-    func pinned() { #expect(Self.operations.count == 164) }
+    func pinned() { #expect(Self.operations.count == 166) }
 
-    @Test("each row is published exactly once", arguments: SimulatedDisk.Survival.allCases)
-    func powerCut(survival: SimulatedDisk.Survival) throws {
+    @Test("each row is published exactly once", arguments: Crash.fixed)
+    func powerCut(survival: Crash) throws {
         for operation in Self.operations {
             let fixture = try Self.prepared()
             fixture.disk.cutPower(before: operation)
@@ -162,9 +162,9 @@ struct PublicationCrashTests {
     func failure(code: Int32) throws {
         for operation in Self.operations {
             let fixture = try Self.prepared()
-            fixture.disk.fail(.init(operation: operation, code: code))
+            fixture.disk.inject(.at(operation, .error(code)))
             _ = try? fixture.compact()
-            fixture.disk.fail(nil)
+            fixture.disk.inject(nil)
             try Self.expectOnce(fixture, "errno \(code) at operation \(operation)")
         }
     }
@@ -182,11 +182,11 @@ struct PublicationCrashTests {
                 fixture.options, recovered: found, layout: fixture.layout, fileSystem: fixture.disk,
                 clocks: fixture.clock.clocks, metrics: CompactorMetrics(MetricsRegistry()),
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onPublish: { _ in })
-            fixture.disk.fail(.init(operation: operation + recoveryCount, code: Errno.inputOutput))
+            fixture.disk.inject(.at(operation + recoveryCount, .error(Errno.inputOutput)))
             service.start()
             // Fails or not: what counts is what is there in the end.
             try? await service.flush()
-            fixture.disk.fail(nil)
+            fixture.disk.inject(nil)
             let log = try Recovery(fixture.layout, in: fixture.disk).run(
                 usedBelow: SegmentID(0), newVolume: CompactionFixture.volume
             ) { _, _ in }

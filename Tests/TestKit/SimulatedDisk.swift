@@ -3,134 +3,84 @@ internal import Synchronization
 
 /// A disk in memory with two views: what processes see, and what a power cut leaves.
 ///
-/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`. It can fail operation *n*,
-/// and cut the power before operation *n*: from then on every call fails until `restart`, which keeps the durable view,
-/// or more of it when `keeps` says so.
+/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`, each half of a rename by the
+/// sync of its own directory. Until then each write and each entry is a *pending change*, of which a power cut keeps
+/// any part (`Crash`). A sync that fails drops the pages: what it covered stays visible, and no later sync of the file
+/// makes it durable, as on Linux. Every call is one numbered operation that can be made to fail (`Injection`) or to be
+/// the instant of the cut: from then on every call fails until `restart`.
 package final class SimulatedDisk: FileSystem {
-    /// What a power cut leaves of that which was not synced.
-    package enum Survival: CaseIterable, Sendable {
-        /// Nothing.
-        case nothing
-        /// All of it: the cache was written back in time.
-        case everything
-        /// Names, but no content: files are there and hold zeros.
-        case names
-        /// Content, but no names.
-        case content
-        /// Half of each unsynced write, in blocks of 512 bytes.
-        case tornWrites
-    }
-
-    package struct Fault: Sendable {
-        package let operation: Int
-        package let code: Int32
-        /// Fails all operations from there on instead of one.
-        package let isSticky: Bool
-
-        package init(operation: Int, code: Int32, isSticky: Bool = false) {
-            self.operation = operation
-            self.code = code
-            self.isSticky = isSticky
-        }
-    }
-
-    private final class Node {
+    /// A file's bytes, as processes see them and as the medium has them.
+    final class Node {
         var live: [UInt8] = []
         var durable: [UInt8] = []
+        /// Bytes set aside by `reserve`.
+        var reserved = 0
+
+        /// Blocks taken from the volume.
+        var allocated: UInt64 { UInt64(max(reserved, (live.count + 4095) / 4096 * 4096)) }
     }
 
-    private struct State {
+    struct State {
         var live: [String: Node] = [:]
         var durable: [String: Node] = [:]
         var directories: Set<String> = ["", "/"]
         var open: [Int32: (node: Node, path: String)] = [:]
-        var nextID: Int32 = 3
+        /// Beyond every real descriptor, so that both kinds can meet behind one seam.
+        var nextID: Int32 = 1 << 20
+        var pending: [PendingChange] = []
         var operations = 0
-        var fault: Fault?
+        var injection: Injection?
         var cutAt: Int?
         var isOff = false
-        var space = VolumeSpace(total: 1 << 40, free: 1 << 40)
+        var onCut: @Sendable () -> Void = {}
+        /// Bytes of the volume; nil = more than anything needs.
+        var capacity: UInt64?
+        /// Bytes that somebody else took.
+        var ballast: UInt64 = 0
         /// `operation path`, for the rules that a trace must follow.
         var trace: [String] = []
     }
 
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     package init() {}
 
-    private func locked<T: Sendable, E: Error>(_ body: (inout State) throws(E) -> T) throws(E) -> T {
+    func locked<T: Sendable, E: Error>(_ body: (inout State) throws(E) -> T) throws(E) -> T {
         try state.withLock { state throws(E) in try body(&state) }
     }
 
-    // MARK: Faults
-
-    /// Operations so far.
-    package var operationCount: Int { locked { $0.operations } }
-    package var openFileCount: Int { locked { $0.open.count } }
-    package var trace: [String] { locked { $0.trace } }
-
-    package func fail(_ fault: Fault?) { locked { $0.fault = fault } }
-    package func cutPower(before operation: Int?) { locked { $0.cutAt = operation } }
-    package func setSpace(_ space: VolumeSpace) { locked { $0.space = space } }
-
-    /// Power comes back: what was not durable is gone, as far as `survival` says.
-    package func restart(_ survival: Survival) {
-        locked { state in
-            state.isOff = false
-            state.cutAt = nil
-            state.fault = nil
-            state.open = [:]
-            if survival == .everything || survival == .names { state.durable = state.live }
-            var nodes: [ObjectIdentifier: Node] = [:]
-            for node in state.durable.values { nodes[ObjectIdentifier(node)] = node }
-            for node in nodes.values { settle(node, survival) }
-            state.live = state.durable
-        }
-    }
-
-    private func settle(_ node: Node, _ survival: Survival) {
-        switch survival {
-        case .nothing: break
-        case .everything, .content: node.durable = node.live
-        case .names:
-            node.durable += [UInt8](repeating: 0, count: max(0, node.live.count - node.durable.count))
-        case .tornWrites:
-            let size = max(node.live.count, node.durable.count)
-            let before = node.durable + [UInt8](repeating: 0, count: size - node.durable.count)
-            let after = node.live + [UInt8](repeating: 0, count: size - node.live.count)
-            node.durable = (0..<size).map { ($0 / 512) % 2 == 0 ? after[$0] : before[$0] }
-        }
-        node.live = node.durable
-    }
-
-    /// Counts an operation, and fails it when it is its turn.
+    /// Counts an operation; fails it when it is its turn. Returns whether it transfers only a part.
+    @discardableResult
     private func step(
-        _ state: inout State, _ operation: IOError.Operation, _ path: String
-    ) throws(IOError) {
-        if state.isOff { throw IOError(operation, path, code: Errno.inputOutput) }
-        if let cutAt = state.cutAt, state.operations >= cutAt {
+        _ state: inout State, _ operation: IOError.Operation, _ path: String, needsSpace: Bool = false
+    ) throws(IOError) -> Bool {
+        if !state.isOff, let cutAt = state.cutAt, state.operations >= cutAt {
             state.isOff = true
-            throw IOError(operation, path, code: Errno.inputOutput)
+            state.onCut()
         }
+        if state.isOff { throw IOError(operation, path, code: Errno.inputOutput) }
         let number = state.operations
         state.operations += 1
         state.trace.append("\(operation) \(path)")
-        if let fault = state.fault, number == fault.operation || (fault.isSticky && number >= fault.operation) {
-            throw IOError(operation, path, code: fault.code)
+        let call = Call(number: number, operation: operation, path: path, needsSpace: needsSpace)
+        switch state.injection?.effect(call) {
+        case .error(let code): throw IOError(operation, path, code: code)
+        case .shortTransfer: return true
+        case nil: return false
         }
     }
 
     private func node(_ state: State, _ file: FileID) -> (node: Node, path: String) { state.open[file.rawValue]! }
 
-    // MARK: FileSystem
+    // MARK: Files
 
     package func open(_ path: String, _ mode: OpenMode) throws(IOError) -> FileID {
         try locked { state throws(IOError) in
-            try step(&state, .open, path)
+            try step(&state, .open, path, needsSpace: mode == .create)
             let found = state.live[path]
             switch (mode, found) {
             case (.create, .some): throw IOError(.open, path, code: Errno.exists)
-            case (.create, .none): state.live[path] = Node()
+            case (.create, .none): state.link(Node(), path)
             case (_, .none): throw IOError(.open, path, code: Errno.notFound)
             default: break
             }
@@ -147,34 +97,36 @@ package final class SimulatedDisk: FileSystem {
         let wanted = buffer.count
         let bytes = try locked { state throws(IOError) in
             let (node, path) = node(state, file)
-            try step(&state, .read, path)
+            let isShort = try step(&state, .read, path)
             let start = min(Int(offset), node.live.count)
-            return Array(node.live[start..<min(start + wanted, node.live.count)])
+            let count = min(wanted, node.live.count - start)
+            return Array(node.live[start..<start + (isShort ? (count + 1) / 2 : count)])
         }
-        for index in bytes.indices { buffer[index] = bytes[index] }
+        buffer.withUnsafeMutableBytes { $0.copyBytes(from: bytes) }
         return bytes.count
     }
 
-    package func write(_ file: FileID, _ bytes: Span<UInt8>, at offset: UInt64) throws(IOError) {
-        var copy: [UInt8] = []
-        for index in bytes.indices { copy.append(bytes[index]) }
-        try locked { state throws(IOError) in
+    package func write(_ file: FileID, _ bytes: Span<UInt8>, at offset: UInt64) throws(IOError) -> Int {
+        let copy = bytes.withUnsafeBytes { Array($0) }
+        return try locked { state throws(IOError) in
             let (node, path) = node(state, file)
+            let grows = offset + UInt64(copy.count) > node.allocated
             do throws(IOError) {
-                try step(&state, .write, path)
+                let isShort = try step(&state, .write, path, needsSpace: grows)
+                if grows, !state.hasRoom(for: offset + UInt64(copy.count) - node.allocated) {
+                    throw IOError(.write, path, code: Errno.noSpace)
+                }
+                let count = isShort ? (copy.count + 1) / 2 : copy.count
+                state.put(copy[..<count], at: Int(offset), in: node)
+                return count
             } catch {
                 // A write that failed may have reached half of its bytes.
-                if !state.isOff { put(copy.prefix(copy.count / 2), at: Int(offset), in: node) }
+                if !state.isOff, error.code != Errno.noSpace {
+                    state.put(copy[..<(copy.count / 2)], at: Int(offset), in: node)
+                }
                 throw error
             }
-            put(copy[...], at: Int(offset), in: node)
         }
-    }
-
-    private func put(_ bytes: ArraySlice<UInt8>, at offset: Int, in node: Node) {
-        let end = offset + bytes.count
-        if node.live.count < end { node.live += [UInt8](repeating: 0, count: end - node.live.count) }
-        node.live.replaceSubrange(offset..<end, with: bytes)
     }
 
     package func size(_ file: FileID) throws(IOError) -> UInt64 {
@@ -186,7 +138,13 @@ package final class SimulatedDisk: FileSystem {
     }
 
     package func reserve(_ file: FileID, length: UInt64) throws(IOError) {
-        try locked { state throws(IOError) in try step(&state, .reserve, node(state, file).path) }
+        try locked { state throws(IOError) in
+            let (node, path) = node(state, file)
+            try step(&state, .reserve, path, needsSpace: true)
+            let more = length - min(length, node.allocated)
+            guard state.hasRoom(for: more) else { throw IOError(.reserve, path, code: Errno.noSpace) }
+            node.reserved = max(node.reserved, Int(length))
+        }
     }
 
     package func setSize(_ file: FileID, to length: UInt64) throws(IOError) {
@@ -194,6 +152,7 @@ package final class SimulatedDisk: FileSystem {
             let (node, path) = node(state, file)
             try step(&state, .setSize, path)
             precondition(Int(length) == node.live.count, "nothing of ours is ever cut")
+            node.reserved = 0
         }
     }
 
@@ -202,18 +161,22 @@ package final class SimulatedDisk: FileSystem {
     package func sync(_ file: FileID) throws(IOError) {
         try locked { state throws(IOError) in
             let (node, path) = node(state, file)
-            try step(&state, .sync, path)
-            node.durable = node.live
+            do throws(IOError) {
+                try step(&state, .sync, path)
+            } catch {
+                if !state.isOff { state.drop(node) }
+                throw error
+            }
+            state.settle(node)
         }
     }
+
+    // MARK: Names
 
     package func rename(_ from: String, to: String) throws(IOError) {
         try locked { state throws(IOError) in
             try step(&state, .rename, "\(from) \(to)")
-            guard let node = state.live.removeValue(forKey: from) else {
-                throw IOError(.rename, from, code: Errno.notFound)
-            }
-            state.live[to] = node
+            try move(&state, from, to)
         }
     }
 
@@ -221,25 +184,27 @@ package final class SimulatedDisk: FileSystem {
         try locked { state throws(IOError) in
             try step(&state, .rename, "\(from) \(to)")
             guard state.live[to] == nil else { throw IOError(.rename, to, code: Errno.exists) }
-            guard let node = state.live.removeValue(forKey: from) else {
-                throw IOError(.rename, from, code: Errno.notFound)
-            }
-            state.live[to] = node
+            try move(&state, from, to)
         }
+    }
+
+    private func move(_ state: inout State, _ from: String, _ to: String) throws(IOError) {
+        guard let node = state.live[from] else { throw IOError(.rename, from, code: Errno.notFound) }
+        state.link(nil, from)
+        state.link(node, to)
     }
 
     package func remove(_ path: String) throws(IOError) {
         try locked { state throws(IOError) in
             try step(&state, .remove, path)
-            guard state.live.removeValue(forKey: path) != nil else {
-                throw IOError(.remove, path, code: Errno.notFound)
-            }
+            guard state.live[path] != nil else { throw IOError(.remove, path, code: Errno.notFound) }
+            state.link(nil, path)
         }
     }
 
     package func makeDirectory(_ path: String) throws(IOError) {
         try locked { state throws(IOError) in
-            try step(&state, .makeDirectory, path)
+            try step(&state, .makeDirectory, path, needsSpace: true)
             state.directories.insert(path)
         }
     }
@@ -247,19 +212,15 @@ package final class SimulatedDisk: FileSystem {
     package func list(_ directory: String) throws(IOError) -> [String] {
         try locked { state throws(IOError) in
             try step(&state, .list, directory)
-            let prefix = directory + "/"
-            return state.live.keys.filter { $0.hasPrefix(prefix) && !$0.dropFirst(prefix.count).contains("/") }
-                .map { String($0.dropFirst(prefix.count)) }.sorted()
+            return state.live.keys.filter { Self.parent(of: $0) == directory }
+                .map { String($0.dropFirst(directory.utf8.count + 1)) }.sorted()
         }
     }
 
     package func syncDirectory(_ path: String) throws(IOError) {
         try locked { state throws(IOError) in
             try step(&state, .syncDirectory, path)
-            let prefix = path + "/"
-            let isIn = { (name: String) in name.hasPrefix(prefix) && !name.dropFirst(prefix.count).contains("/") }
-            for name in state.durable.keys.filter(isIn) where state.live[name] == nil { state.durable[name] = nil }
-            for (name, node) in state.live where isIn(name) { state.durable[name] = node }
+            state.settle(directory: path)
         }
     }
 
@@ -278,14 +239,44 @@ package final class SimulatedDisk: FileSystem {
     package func space(_ path: String) throws(IOError) -> VolumeSpace {
         try locked { state throws(IOError) in
             try step(&state, .space, path)
-            return state.space
+            guard let capacity = state.capacity else { return VolumeSpace(total: 1 << 40, free: 1 << 40) }
+            let used = state.used
+            return VolumeSpace(total: capacity, free: capacity - min(capacity, used))
         }
     }
 
-    // MARK: Damage
+    // MARK: A test's view
+
+    /// Operations so far.
+    package var operationCount: Int { locked { $0.operations } }
+    package var openFileCount: Int { locked { $0.open.count } }
+    package var trace: [String] { locked { $0.trace } }
+    package var isOff: Bool { locked { $0.isOff } }
+
+    package func inject(_ injection: Injection?) { locked { $0.injection = injection } }
+    /// - Parameter onCut: called at the instant of the cut, before the operation fails.
+    package func cutPower(before operation: Int?, onCut: @escaping @Sendable () -> Void = {}) {
+        locked {
+            $0.cutAt = operation
+            $0.onCut = onCut
+        }
+    }
+
+    /// The volume's size, and what somebody else takes of it.
+    package func setSpace(capacity: UInt64?, ballast: UInt64 = 0) {
+        locked {
+            $0.capacity = capacity
+            $0.ballast = ballast
+        }
+    }
 
     /// The live bytes of a file.
     package func bytes(_ path: String) -> [UInt8]? { locked { $0.live[path]?.live } }
+
+    /// Names of files below a directory, at any depth, sorted.
+    package func files(below directory: String) -> [String] {
+        locked { $0.live.keys.filter { $0.hasPrefix(directory + "/") }.sorted() }
+    }
 
     /// Changes a file's bytes, durable at once: rot.
     package func corrupt(_ path: String, _ change: (inout [UInt8]) -> Void) {
@@ -293,6 +284,16 @@ package final class SimulatedDisk: FileSystem {
             guard let node = state.live[path] else { return }
             change(&node.live)
             node.durable = node.live
+            state.pending.removeAll { $0.isWrite(to: node) }
+        }
+    }
+
+    /// A file with these bytes, durable at once.
+    package func plant(_ path: String, _ bytes: [UInt8]) {
+        locked { state in
+            let node = Node()
+            (node.live, node.durable) = (bytes, bytes)
+            (state.live[path], state.durable[path]) = (node, node)
         }
     }
 }

@@ -37,8 +37,8 @@ struct CrashTests {
 
     @Test(
         "a power cut before any operation loses nothing acknowledged and doubles nothing",
-        arguments: SimulatedDisk.Survival.allCases)
-    func powerCut(survival: SimulatedDisk.Survival) throws {
+        arguments: Crash.fixed)
+    func powerCut(survival: Crash) throws {
         for operation in 0...Self.operationCount {
             let fixture = try LogFixture()
             fixture.disk.cutPower(before: operation)
@@ -64,7 +64,7 @@ struct CrashTests {
     func failures(code: Int32, isSticky: Bool) throws {
         for operation in 0...Self.operationCount {
             let fixture = try LogFixture()
-            fixture.disk.fail(.init(operation: operation, code: code, isSticky: isSticky))
+            fixture.disk.inject(.at(operation, .error(code), isSticky ? .always : .once))
             let acknowledged = Self.workload(fixture)
             fixture.disk.restart(.nothing)
             let found = try fixture.recover()
@@ -78,7 +78,7 @@ struct CrashTests {
     func noSecondSync() throws {
         for operation in 0...Self.operationCount {
             let fixture = try LogFixture()
-            fixture.disk.fail(.init(operation: operation, code: Errno.inputOutput))
+            fixture.disk.inject(.at(operation, .error(Errno.inputOutput)))
             _ = Self.workload(fixture)
             let trace = fixture.disk.trace
             guard operation < trace.count, trace[operation].hasPrefix("sync "), trace[operation].hasSuffix(".wal")
