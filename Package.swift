@@ -11,6 +11,9 @@ let testSettings: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 let strict: [SwiftSetting] = testSettings + [.strictMemorySafety()]
+/// Tens of thousands of simulated lives run through these modules in `make test`: they are optimised in debug builds
+/// too, with their assertions on.
+let optimized: [SwiftSetting] = [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
@@ -26,15 +29,15 @@ let leaves: [Target] = [
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict),
-    .target(name: "Snappy", dependencies: ["CSnappy"], swiftSettings: strict),
+    .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict + optimized),
+    .target(name: "Snappy", dependencies: ["CSnappy"], swiftSettings: strict + optimized),
     .target(name: "Digest", dependencies: ["CCrypto"], swiftSettings: strict),
 ]
 
 // L1: ground.
 let ground: [Target] = [
-    .target(name: "Samples", dependencies: ["Bytes", "Snappy"], swiftSettings: strict),
-    .target(name: "DiskIO", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "Samples", dependencies: ["Bytes", "Snappy"], swiftSettings: strict + optimized),
+    .target(name: "DiskIO", dependencies: ["CLinux"], swiftSettings: strict + optimized),
     .target(name: "Metrics", swiftSettings: strict),
     .target(name: "HTTPServer", dependencies: [nioCore, nioPosix, nioHTTP1], swiftSettings: strict),
 ]
@@ -42,8 +45,8 @@ let ground: [Target] = [
 // L2: formats. They never import each other.
 let formats: [Target] = [
     .target(name: "RemoteWrite", dependencies: ["Bytes", "Snappy", "Samples"], swiftSettings: strict),
-    .target(name: "WAL", dependencies: ["Bytes", "DiskIO"], swiftSettings: strict),
-    .target(name: "Parquet", dependencies: ["Bytes", "Snappy", "Digest"], swiftSettings: strict),
+    .target(name: "WAL", dependencies: ["Bytes", "DiskIO"], swiftSettings: strict + optimized),
+    .target(name: "Parquet", dependencies: ["Bytes", "Snappy", "Digest"], swiftSettings: strict + optimized),
     .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
 ]
 
@@ -53,12 +56,13 @@ let services: [Target] = [
         name: "Ingest",
         dependencies: [
             "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", nioCore, nioHTTP1,
+            logging,
         ],
         swiftSettings: strict),
     .target(
         name: "Compactor",
         dependencies: ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet", logging],
-        swiftSettings: strict),
+        swiftSettings: strict + optimized),
     .target(
         name: "Ship",
         dependencies: ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet", logging],
@@ -78,7 +82,9 @@ let program: [Target] = [
 ]
 
 let tests: [Target] = [
-    .target(name: "TestKit", dependencies: ["DiskIO"], path: "Tests/TestKit", swiftSettings: testSettings),
+    .target(
+        name: "TestKit", dependencies: ["DiskIO", "WAL", "Bytes"], path: "Tests/TestKit",
+        swiftSettings: testSettings + optimized),
     .testTarget(name: "BytesTests", dependencies: ["Bytes", "Digest", "Snappy"], swiftSettings: testSettings),
     .testTarget(
         name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
@@ -100,9 +106,17 @@ let tests: [Target] = [
         name: "IngestTests",
         dependencies: [
             "TestKit", "Ingest", "HTTPServer", "RemoteWrite", "Samples", "Snappy", "Bytes", "WAL", "DiskIO", "Metrics",
-            nioCore, nioPosix, nioHTTP1,
+            nioCore, nioPosix, nioHTTP1, logging,
         ],
         swiftSettings: testSettings),
+    .testTarget(
+        name: "SimulationTests",
+        dependencies: [
+            "TestKit", "Ingest", "Compactor", "Ship", "WAL", "Parquet", "Samples", "RemoteWrite", "Snappy", "Bytes",
+            "Digest", "DiskIO", "Metrics", "HTTPServer", nioCore, nioHTTP1,
+            .product(name: "NIOEmbedded", package: "swift-nio"), logging,
+        ],
+        swiftSettings: testSettings + optimized),
     .testTarget(name: "RepositoryTests", swiftSettings: testSettings),
 ]
 

@@ -51,6 +51,9 @@ package struct Compaction {
             for part in open { files += try write(part, counts[part]!, reader, order, number: files.count, &tally) }
             remaining = remaining.dropFirst(open.count)
         }
+        guard tally.written + tally.duplicates == survey.streamRows.values.reduce(0, +) else {
+            throw CompactorError(reason: .unstable)
+        }
         let counts = [
             ("log", survey.logRows), ("written", tally.written), ("deduplicated", tally.duplicates),
             ("conflicts", tally.conflicts), ("quarantined", reader.quarantinedRows + survey.orphanRows),

@@ -5,6 +5,8 @@ package struct CompactorError: Error, Sendable, CustomStringConvertible {
         case verification(name: String, detail: String)
         /// A commit manifest is damaged: the next start sets it aside.
         case manifest(name: String, detail: String)
+        /// Two passes over the same segments gave different rows: the medium fails while it is read.
+        case unstable
     }
 
     package let reason: Reason
@@ -16,6 +18,8 @@ package struct CompactorError: Error, Sendable, CustomStringConvertible {
                 + "the log keeps its rows, look at the kernel log for disk errors"
         case .manifest(let name, let detail):
             "cannot read manifest \(name): \(detail); restart the collector, which sets it aside"
+        case .unstable:
+            "cannot compact: the log's segments read differently twice; look at the kernel log for disk errors"
         }
     }
 }

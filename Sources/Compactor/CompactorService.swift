@@ -3,13 +3,15 @@ internal import Dispatch
 package import Logging
 internal import Metrics
 internal import Synchronization
-package import WAL
+internal import WAL
 
 /// Compacts sealed segments on a thread of its own: when they hold enough rows, when they are old enough, or at once
 /// when asked to flush.
 package final class CompactorService: Sendable {
     private static let checkInterval = DispatchTimeInterval.seconds(1)
     private static let longestRetryDelay = Duration.seconds(60)
+    /// Space returns at any time, and the log waits for it.
+    private static let spaceRetryDelay = Duration.seconds(2)
 
     private struct State {
         var isStopping = false
@@ -22,6 +24,8 @@ package final class CompactorService: Sendable {
         var lastError: String?
         var recovered: [SegmentID: SegmentEnding] = [:]
         var compacting: String?
+        /// When each `.done` manifest was first seen, by uptime.
+        var doneSince: [String: Duration] = [:]
     }
 
     private let state: Mutex<State>
@@ -33,12 +37,14 @@ package final class CompactorService: Sendable {
     private let directory: SegmentDirectory
     private let clocks: Clocks
     private let metrics: CompactorMetrics
+    /// Not while a damaged manifest may name what is there: an operator looks first.
+    private let sweepsStaging: Bool
     private let logger: Logger
     private let onPublish: @Sendable (CompactionReport) -> Void
 
     /// - Parameter onPublish: files are in `outbox/`; called on the compaction thread.
     package init(
-        _ options: CompactorOptions, recovered: RecoveredLog, layout: VolumeLayout, fileSystem: any FileSystem,
+        _ options: CompactorOptions, recovered: RecoveredVolume, layout: VolumeLayout, fileSystem: any FileSystem,
         clocks: Clocks, metrics: CompactorMetrics, logger: Logger,
         onPublish: @escaping @Sendable (CompactionReport) -> Void
     ) {
@@ -47,11 +53,12 @@ package final class CompactorService: Sendable {
         self.metrics = metrics
         self.logger = logger
         self.onPublish = onPublish
-        compaction = Compaction(options, volume: recovered.volume.id, layout: layout, in: fileSystem)
+        compaction = Compaction(options, volume: recovered.log.volume.id, layout: layout, in: fileSystem)
         publication = Publication(layout, in: fileSystem)
         directory = SegmentDirectory(layout.wal, in: fileSystem)
+        sweepsStaging = recovered.damagedManifests.isEmpty
         var state = State()
-        for segment in recovered.segments { state.recovered[segment.segment] = segment.ending }
+        for segment in recovered.log.segments { state.recovered[segment.segment] = segment.ending }
         self.state = Mutex(state)
     }
 
@@ -100,13 +107,15 @@ package final class CompactorService: Sendable {
         stopped.signal()
     }
 
-    /// Compacts what is due; everything sealed when `flushing`.
-    private func check(flushing: Bool) throws {
+    /// One turn of the thread: compacts what is due; everything sealed when `flushing`.
+    package func check(flushing: Bool) throws {
         let now = clocks.uptime()
         if !flushing, let retryAt = state.withLock({ $0.retryAt }), now < retryAt { return }
         do {
             try publication.finishCommitted()
             while let plan = try nextPlan(flushing: flushing, now: now) {
+                // No plan is committed, so this is what an attempt left that failed.
+                if sweepsStaging { try publication.sweepStaging() }
                 try compact(plan)
                 if state.withLock({ $0.isStopping }), !flushing { return }
             }
@@ -171,7 +180,19 @@ package final class CompactorService: Sendable {
                 metadata: ["rows": "\(report.rows("quarantined"))", "segments": "\(plan.first)-\(plan.last)"])
         }
         onPublish(report)
-        try publication.expire(doneBefore: clocks.wallMilliseconds() - options.dedupWindow.milliseconds)
+        try expireManifests()
+    }
+
+    /// Removes manifests that this process has known for the whole window: measured by uptime, so that no jump of the
+    /// wall clock makes a retransmit new.
+    private func expireManifests() throws {
+        let now = clocks.uptime()
+        let names = try publication.doneNames()
+        let expired = state.withLock { state in
+            state.doneSince = Dictionary(uniqueKeysWithValues: names.map { ($0, state.doneSince[$0] ?? now) })
+            return names.filter { now - state.doneSince[$0]! > options.dedupWindow }
+        }
+        for name in expired { try publication.expire(name) }
     }
 
     private func fail(_ error: any Error, now: Duration) {
@@ -180,7 +201,9 @@ package final class CompactorService: Sendable {
             state.failures += 1
             state.lastError = "\(error)"
             // 1 s, 2 s, 4 s, ... 60 s.
-            state.retryAt = now + min(.seconds(1 << min(state.failures - 1, 6)), Self.longestRetryDelay)
+            let delay = min(.seconds(1 << min(state.failures - 1, 6)), Self.longestRetryDelay)
+            let isOutOfSpace = (error as? IOError)?.isOutOfSpace ?? false
+            state.retryAt = now + (isOutOfSpace ? min(delay, Self.spaceRetryDelay) : delay)
             return state.failures
         }
         logger.error(

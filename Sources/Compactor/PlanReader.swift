@@ -40,7 +40,6 @@ struct PlanReader {
     private(set) var segmentsWithOthers: Set<SegmentID> = []
     /// Rows that cannot become rows of a file: their record, or their series' definition, is damaged.
     private(set) var quarantinedRows = 0
-    private(set) var damagedRanges = 0
 
     init(_ plan: CompactionPlan, layout: VolumeLayout, in fileSystem: any FileSystem) {
         self.plan = plan
@@ -64,9 +63,7 @@ struct PlanReader {
                 note(batch, in: ending.segment, &found)
             }
             references[ending.segment] = found
-            let lost = summary.damage.reduce(0) { $0 + ($1.rows ?? 0) } + undecodable
-            damagedRanges += summary.damage.count
-            quarantinedRows += lost
+            quarantinedRows += Int(summary.rowsLost) + undecodable
             if !summary.damage.isEmpty || undecodable > 0 {
                 try Quarantine.keep(summary, layout: layout, in: fileSystem)
             }

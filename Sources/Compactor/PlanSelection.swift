@@ -13,12 +13,8 @@ struct SealedSegments {
         let ids = try directory.segments()
         var endings: [SegmentEnding] = []
         for (id, successor) in zip(ids, ids.dropFirst()) {
-            let stated = try directory.header(of: successor)?.predecessor
-            if let stated, stated.segment == id {
-                endings.append(stated)
-            } else if let found = recovered[id] {
-                endings.append(found)
-            }
+            let stated = SegmentEnding.stated(of: id, by: try directory.header(of: successor))
+            if let ending = stated ?? recovered[id] { endings.append(ending) }
         }
         self.endings = endings
         oldestCreatedAt = try endings.first.flatMap { ending throws(IOError) in

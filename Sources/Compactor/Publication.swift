@@ -5,16 +5,17 @@ package import WAL
 package struct RecoveredManifests: Sendable {
     /// Requests of the last `dedup.window`, oldest first.
     package var requests: [Manifest.Request] = []
-    /// Highest segment id that any manifest names.
-    package var highestSegment = SegmentID(0)
+    /// Segments that manifests name, readable or not.
+    package var retired: [ClosedRange<SegmentID>] = []
     /// Manifests that could not be read; copies are in `quarantine/`.
     package var damaged: [String] = []
-    /// Files named by `.commit` and `.done` manifests.
-    package var rows = 0
 }
 
 /// The steps of the commit protocol after the files are verified, each repeatable (design.md §3, I7).
 package struct Publication {
+    /// A manifest: a plan of a million requests has 100 MB.
+    private static let byteLimit = 256 << 20
+
     private let layout: VolumeLayout
     private let fileSystem: any FileSystem
     private let directory: SegmentDirectory
@@ -69,30 +70,55 @@ package struct Publication {
         }
     }
 
+    /// The manifest; nil when neither copy is whole, or the medium does not give them back.
+    private func read(_ name: String) throws(IOError) -> Manifest? {
+        do throws(IOError) {
+            return Manifest.decode(try fileSystem.contents(of: "\(layout.wal)/\(name)", limit: Self.byteLimit))
+        } catch {
+            guard error.operation == .read, error.code == Errno.inputOutput else { throw error }
+            return nil
+        }
+    }
+
+    /// The segments that `<first>-<last>.*` names.
+    private static func range(of name: String) -> ClosedRange<SegmentID>? {
+        let numbers = name.prefix { $0 != "." }.split(separator: "-").compactMap { UInt64($0) }
+        guard numbers.count == 2, numbers[0] <= numbers[1] else { return nil }
+        return SegmentID(numbers[0])...SegmentID(numbers[1])
+    }
+
     // MARK: At start
 
     /// Finishes every plan that was committed, and removes what no plan committed. Before the segments are read.
-    /// - Parameter doneBefore: `.done` manifests whose last request is older (milliseconds since 1970) are removed.
-    package func recover(doneBefore: Int64) throws(IOError) -> RecoveredManifests {
+    ///
+    /// Requests older than the window are forgotten. Age counts from the newest request where the clock is ahead of it:
+    /// a clock that jumped while the machine was off must not make a retransmit new.
+    /// - Parameters:
+    ///   - now: milliseconds since 1970.
+    ///   - window: milliseconds.
+    package func recover(now: Int64, window: Int64) throws(IOError) -> RecoveredManifests {
+        var done: [String: Manifest] = [:]
         var recovered = RecoveredManifests()
+        // A manifest that is visible may have lacked its directory's sync: nothing follows from it before.
+        try fileSystem.syncDirectory(layout.wal)
         for name in try fileSystem.list(layout.wal) {
             let isCommitted = name.hasSuffix(".commit")
             guard isCommitted || name.hasSuffix(".done") else { continue }
-            let path = "\(layout.wal)/\(name)"
-            guard let manifest = Manifest.decode(try fileSystem.contents(of: path, limit: 256 << 20)) else {
+            if let range = Self.range(of: name) { recovered.retired.append(range) }
+            guard let manifest = try read(name) else {
                 try quarantine(name)
                 recovered.damaged.append(name)
                 continue
             }
-            recovered.highestSegment = max(recovered.highestSegment, manifest.last)
             if isCommitted { try publish(manifest) }
-            let newest = manifest.requests.map(\.receivedAt).max() ?? .min
-            if !isCommitted, newest < doneBefore {
-                try fileSystem.remove(path)
-            } else {
-                recovered.requests += manifest.requests.filter { $0.receivedAt >= doneBefore }
-                recovered.rows += manifest.files.reduce(0) { $0 + $1.rows }
-            }
+            done[manifest.stem + ".done"] = manifest
+        }
+        let times = done.values.flatMap { $0.requests.map(\.receivedAt) }
+        let (oldest, isOlder) = min(now, times.max() ?? now).subtractingReportingOverflow(window)
+        for (name, manifest) in done.sorted(by: { $0.key < $1.key }) {
+            let known = manifest.requests.filter { isOlder || $0.receivedAt >= oldest }
+            if known.isEmpty { try fileSystem.remove("\(layout.wal)/\(name)") }
+            recovered.requests += known
         }
         if recovered.damaged.isEmpty { try sweepStaging() }
         return recovered
@@ -101,24 +127,22 @@ package struct Publication {
     /// Finishes plans that were committed and then met a failing disk. Before a plan is chosen: their segments may
     /// still be there, and in another plan their rows would get other names and be shipped twice.
     func finishCommitted() throws {
-        for name in try fileSystem.list(layout.wal) where name.hasSuffix(".commit") {
-            let bytes = try fileSystem.contents(of: "\(layout.wal)/\(name)", limit: 256 << 20)
-            guard let manifest = Manifest.decode(bytes) else {
+        let names = try fileSystem.list(layout.wal).filter { $0.hasSuffix(".commit") }
+        if !names.isEmpty { try fileSystem.syncDirectory(layout.wal) }
+        for name in names {
+            guard let manifest = try read(name) else {
                 throw CompactorError(reason: .manifest(name: name, detail: "neither copy is whole"))
             }
             try publish(manifest)
         }
     }
 
-    /// Removes `.done` manifests that answer no retransmit any more.
-    func expire(doneBefore: Int64) throws(IOError) {
-        for name in try fileSystem.list(layout.wal) where name.hasSuffix(".done") {
-            let path = "\(layout.wal)/\(name)"
-            guard let manifest = Manifest.decode(try fileSystem.contents(of: path, limit: 256 << 20)),
-                (manifest.requests.map(\.receivedAt).max() ?? .min) < doneBefore
-            else { continue }
-            try fileSystem.remove(path)
-        }
+    /// Removes a `.done` manifest, which answers no retransmit any more.
+    func expire(_ name: String) throws(IOError) { try fileSystem.remove("\(layout.wal)/\(name)") }
+
+    /// Names of the manifests of finished plans.
+    func doneNames() throws(IOError) -> [String] {
+        try fileSystem.list(layout.wal).filter { $0.hasSuffix(".done") }
     }
 
     /// Moves an unreadable manifest aside. Its segments, if they are still there, are compacted again; a file it had
@@ -130,7 +154,7 @@ package struct Publication {
     }
 
     /// Files of a plan that did not reach its commit.
-    private func sweepStaging() throws(IOError) {
+    func sweepStaging() throws(IOError) {
         for name in try fileSystem.list(layout.staging) { try fileSystem.remove("\(layout.staging)/\(name)") }
     }
 }

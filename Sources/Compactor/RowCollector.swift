@@ -35,11 +35,17 @@ struct RowCollector {
                 let number = Int(known.series[reference])
                 let slot = cursor[number]
                 guard slot >= 0 else { continue }
+                guard slot < timestamps.count else { throw CompactorError(reason: .unstable) }
                 timestamps[slot] = batch.timestamps[row]
                 createdAt[slot] = batch.header.receivedAt
                 values[slot] = batch.values[row]
                 cursor[number] = slot + 1
             }
+        }
+        var end = 0
+        for number in series {
+            end += Int(counts[Int(number)])
+            guard cursor[Int(number)] == end else { throw CompactorError(reason: .unstable) }
         }
         self.timestamps = timestamps
         self.createdAt = createdAt

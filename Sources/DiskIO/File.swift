@@ -1,10 +1,13 @@
 /// Owner of one open file: closed exactly once, on every path.
 ///
-/// Interrupted calls are repeated and short transfers continued here, never a sync: the kernel may have dropped the
-/// pages of one that failed (I10).
+/// Interrupted calls are repeated, short transfers continued and failed reads tried again here; never a sync: the kernel
+/// may have dropped the pages of one that failed (I10).
 package struct File: ~Copyable, Sendable {
     /// Interruptions in a row after which a call counts as failed.
     private static let interruptionLimit = 100
+    /// A read that fails for the medium's sake is made so often: a second look often succeeds, and what is taken for
+    /// damaged costs data.
+    private static let readAttemptLimit = 5
 
     package let path: String
     private let fileSystem: any FileSystem
@@ -27,6 +30,7 @@ package struct File: ~Copyable, Sendable {
     }
     package func syncData() throws(IOError) { try fileSystem.syncData(id) }
     package func sync() throws(IOError) { try fileSystem.sync(id) }
+    package func dropCache() throws(IOError) { try fileSystem.dropCache(id) }
 
     /// All of `bytes`.
     package func write(_ bytes: [UInt8], at offset: UInt64) throws(IOError) {
@@ -53,13 +57,20 @@ package struct File: ~Copyable, Sendable {
         let count = buffer.count
         var span = buffer.mutableSpan
         var done = 0
+        var failures = 0
         while done < count {
-            let got = try Self.uninterrupted { () throws(IOError) in
-                var rest = span._mutatingExtracting(done..<count)
-                return try fileSystem.read(id, at: offset + UInt64(done), into: &rest)
+            do throws(IOError) {
+                let got = try Self.uninterrupted { () throws(IOError) in
+                    var rest = span._mutatingExtracting(done..<count)
+                    return try fileSystem.read(id, at: offset + UInt64(done), into: &rest)
+                }
+                if got == 0 { break }
+                done += got
+                failures = 0
+            } catch {
+                failures += 1
+                guard error.code == Errno.inputOutput, failures < Self.readAttemptLimit else { throw error }
             }
-            if got == 0 { break }
-            done += got
         }
         return done
     }

@@ -26,7 +26,7 @@ package struct VolumeSpace: Equatable, Sendable {
     }
 }
 
-/// The seam to the disk: sixteen flat calls. All durable I/O goes through it, so that a test may fail, tear or
+/// The seam to the disk: seventeen flat calls. All durable I/O goes through it, so that a test may fail, tear or
 /// forget any of it (`SimulatedDisk`). The real one is `PosixFileSystem`.
 ///
 /// Each call is one system call: it may be interrupted and may transfer less than asked; `File` goes on where that is
@@ -49,6 +49,9 @@ package protocol FileSystem: Sendable {
     func syncData(_ file: FileID) throws(IOError)
     /// `fsync`.
     func sync(_ file: FileID) throws(IOError)
+    /// Drops the file's clean pages from the cache, so that the next read asks the medium: after a failed sync the cache
+    /// shows what the disk may lack.
+    func dropCache(_ file: FileID) throws(IOError)
 
     /// Replaces `to` when it exists.
     func rename(_ from: String, to: String) throws(IOError)
@@ -61,7 +64,7 @@ package protocol FileSystem: Sendable {
     func list(_ directory: String) throws(IOError) -> [String]
     /// Makes creations, renames and removals in the directory durable.
     func syncDirectory(_ path: String) throws(IOError)
-    /// Size in bytes and modification time, or nil when nothing is there.
+    /// Size and modification time, or nil when nothing is there.
     func status(_ path: String) throws(IOError) -> FileStatus?
     func space(_ path: String) throws(IOError) -> VolumeSpace
 }
@@ -69,12 +72,15 @@ package protocol FileSystem: Sendable {
 /// What `stat` says, as far as we ask.
 package struct FileStatus: Equatable, Sendable {
     package let byteCount: UInt64
+    /// What the volume has set aside for it: less than its length where it is sparse, more where it is reserved.
+    package let allocatedByteCount: UInt64
     /// Milliseconds since 1970 of the last modification: for display and age, never for identity.
     package let modifiedMilliseconds: Int64
     package let isDirectory: Bool
 
-    package init(byteCount: UInt64, modifiedMilliseconds: Int64, isDirectory: Bool) {
+    package init(byteCount: UInt64, allocatedByteCount: UInt64, modifiedMilliseconds: Int64, isDirectory: Bool) {
         self.byteCount = byteCount
+        self.allocatedByteCount = allocatedByteCount
         self.modifiedMilliseconds = modifiedMilliseconds
         self.isDirectory = isDirectory
     }

@@ -4,6 +4,7 @@ package struct IOError: Error, Equatable, Sendable, CustomStringConvertible {
         case open, read, write, size, reserve
         case setSize = "set the size of"
         case sync, rename, remove
+        case dropCache = "drop the cache of"
         case makeDirectory = "make directory"
         case list
         case syncDirectory = "sync directory"

@@ -66,6 +66,11 @@ package struct PosixFileSystem: FileSystem {
         guard fsync(file.rawValue) == 0 else { throw IOError(.sync, Self.name(of: file), code: errno) }
     }
 
+    package func dropCache(_ file: FileID) throws(IOError) {
+        let code = posix_fadvise(file.rawValue, 0, 0, POSIX_FADV_DONTNEED)
+        guard code == 0 else { throw IOError(.dropCache, Self.name(of: file), code: code) }
+    }
+
     package func rename(_ from: String, to: String) throws(IOError) {
         // SAFETY: both paths are NUL-terminated copies during the call.
         guard unsafe Glibc.rename(from, to) == 0 else { throw IOError(.rename, "\(from) to \(to)", code: errno) }
@@ -125,7 +130,7 @@ package struct PosixFileSystem: FileSystem {
             throw IOError(.status, path, code: errno)
         }
         return FileStatus(
-            byteCount: UInt64(information.st_size),
+            byteCount: UInt64(information.st_size), allocatedByteCount: UInt64(information.st_blocks) * 512,
             modifiedMilliseconds: Int64(information.st_mtim.tv_sec) * 1000 + Int64(information.st_mtim.tv_nsec)
                 / 1_000_000,
             isDirectory: information.st_mode & S_IFMT == S_IFDIR)

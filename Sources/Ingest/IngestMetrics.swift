@@ -16,18 +16,18 @@ package struct IngestMetrics: Sendable {
     package let syncSeconds: Histogram
     package let groupRecords: Histogram
     package let logBytes: Counter
+    package let isDiskFull: Gauge
     let oldReceived: Counter
     let oldReceivedCost: Counter
 
     /// Why a whole request was refused.
     package static let refusals = [
         "content_type", "content_encoding", "body_limit", "decoded_limit", "snappy", "protobuf", "in_flight",
-        "not_ready",
-        "disk", "method", "path",
+        "not_ready", "disk_full", "disk", "method", "path",
     ]
 
     package init(_ registry: MetricsRegistry) {
-        received = registry.counter("cirrus_samples_received_total", "Samples in requests that could be decoded.")
+        received = registry.counter("cirrus_samples_received_total", "Samples in requests that were answered for good.")
         stored = registry.counter("cirrus_samples_stored_total", "Samples made durable in the log.")
         filtered = registry.counter("cirrus_samples_filtered_total", "Samples that no stream wanted.")
         retransmitted = registry.counter(
@@ -55,6 +55,7 @@ package struct IngestMetrics: Sendable {
         groupRecords = registry.histogram(
             "cirrus_wal_group_records", "Requests made durable by one sync.", bounds: [1, 2, 4, 8, 16, 32, 64, 128])
         logBytes = registry.counter("cirrus_wal_payload_bytes_total", "Payload bytes written to the log.")
+        isDiskFull = registry.gauge("cirrus_disk_full", "1 while writes are refused because the volume is full.")
         oldReceived = registry.counter("metrics_received_total", "Samples received (original name).")
         oldReceivedCost = registry.counter("metrics_received_cost_total", "Samples of the cost stream (original name).")
     }

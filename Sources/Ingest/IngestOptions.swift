@@ -10,6 +10,8 @@ package struct IngestOptions: Sendable {
     package var inFlightByteLimit: Int
     /// Requests read or waiting for the disk; beyond it 503.
     package var inFlightRequestLimit: Int
+    /// Space held back on the volume for sealing, compaction and upload.
+    package var diskReserveBytes: UInt64
     package var decode: DecodeLimits
     /// A segment with this many series is ended.
     package var seriesPerSegment: Int
@@ -27,14 +29,15 @@ package struct IngestOptions: Sendable {
 
     package init(
         bodyByteLimit: Int, decodedByteLimit: Int, inFlightByteLimit: Int, inFlightRequestLimit: Int,
-        decode: DecodeLimits, seriesPerSegment: Int,
-        segmentByteLimit: Int, segmentAge: Duration, rowsPerSegment: Int, dedupWindow: Duration, dedupEntryLimit: Int,
+        diskReserveBytes: UInt64, decode: DecodeLimits, seriesPerSegment: Int, segmentByteLimit: Int,
+        segmentAge: Duration, rowsPerSegment: Int, dedupWindow: Duration, dedupEntryLimit: Int,
         keepsOthers: Bool, classify: @escaping RequestDecoder.Classifier
     ) {
         self.bodyByteLimit = bodyByteLimit
         self.decodedByteLimit = decodedByteLimit
         self.inFlightByteLimit = inFlightByteLimit
         self.inFlightRequestLimit = inFlightRequestLimit
+        self.diskReserveBytes = diskReserveBytes
         self.decode = decode
         self.seriesPerSegment = seriesPerSegment
         self.segmentByteLimit = segmentByteLimit

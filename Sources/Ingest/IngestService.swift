@@ -1,6 +1,8 @@
 package import Bytes
 package import DiskIO
+internal import Dispatch
 internal import HTTPServer
+package import Logging
 internal import Metrics
 package import NIOCore
 package import Samples
@@ -19,6 +21,9 @@ package final class IngestService: Sendable {
 
     private struct State {
         var readiness = Readiness.notReady("recovering the log")
+        /// Why the volume takes nothing more now.
+        var diskFull: String?
+        var isCheckingSpace = false
         var inFlightBytes = 0
         var inFlightRequests = 0
         var intake: NIOLoopBound<Intake>?
@@ -26,13 +31,20 @@ package final class IngestService: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Measuring and reserving may block: never on the event loop.
+    private let spaceQueue = DispatchQueue(label: "cirrus.space")
+    private let reserve = Mutex<DiskReserve?>(nil)
+    private let logger: Logger
     private let eventLoop: any EventLoop
     private let options: IngestOptions
     private let clocks: Clocks
     package let metrics: IngestMetrics
 
     /// - Parameter eventLoop: the one loop that decodes; the server's connections live on it too.
-    package init(eventLoop: any EventLoop, options: IngestOptions, metrics: IngestMetrics, clocks: Clocks) {
+    package init(
+        eventLoop: any EventLoop, options: IngestOptions, metrics: IngestMetrics, clocks: Clocks, logger: Logger
+    ) {
+        self.logger = logger
         self.eventLoop = eventLoop
         self.options = options
         self.metrics = metrics
@@ -49,6 +61,12 @@ package final class IngestService: Sendable {
         onRotate: @escaping @Sendable () -> Void, onFirstBatch: (@Sendable () -> Void)? = nil
     ) async throws -> LogWriter {
         let log = makeLog()
+        reserve.withLock {
+            $0 = DiskReserve(
+                environment.layout, reserveBytes: options.diskReserveBytes,
+                segmentBytes: environment.segment.reservedBytes, in: environment.fileSystem)
+        }
+        checkSpace()
         let seed = recovered.volume.id.high ^ recovered.volume.id.low
         try await eventLoop.submit { [self] in
             let intake = Intake(
@@ -59,6 +77,7 @@ package final class IngestService: Sendable {
             let bound = NIOLoopBound(intake, eventLoop: eventLoop)
             let tick = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
                 bound.value.tick()
+                if self.claimSpaceCheck() { self.spaceQueue.async { self.checkSpace() } }
             }
             state.withLock {
                 $0.intake = bound
@@ -83,7 +102,39 @@ package final class IngestService: Sendable {
             })
     }
 
-    package var readiness: Readiness { state.withLock { $0.readiness } }
+    package var readiness: Readiness {
+        state.withLock { state in
+            if case .ready = state.readiness, let reason = state.diskFull { return .notReady(reason) }
+            return state.readiness
+        }
+    }
+
+    /// At most one check waits or runs.
+    private func claimSpaceCheck() -> Bool {
+        state.withLock { state in
+            defer { state.isCheckingSpace = true }
+            return !state.isCheckingSpace
+        }
+    }
+
+    /// Closes the intake before the log is in danger, and opens it when space has returned.
+    private func checkSpace() {
+        let reason: String?
+        do throws(DiskIO.IOError) {
+            reason = try reserve.withLock { reserve throws(DiskIO.IOError) in try reserve?.check() }
+        } catch {
+            // Nothing is known of the space: the log's own calls decide.
+            logger.warning("the volume's space cannot be measured", metadata: ["error": "\(error)"])
+            reason = state.withLock { $0.diskFull }
+        }
+        let before = state.withLock { state in
+            defer { (state.diskFull, state.isCheckingSpace) = (reason, false) }
+            return state.diskFull
+        }
+        metrics.isDiskFull.set(reason == nil ? 0 : 1)
+        if let reason, before == nil { logger.error("writes are refused", metadata: ["reason": "\(reason)"]) }
+        if reason == nil, before != nil { logger.info("space has returned: writes are accepted") }
+    }
 
     /// Refuses writes with a 503 that says `reason`, or accepts them again.
     package func set(_ readiness: Readiness) { state.withLock { $0.readiness = readiness } }
@@ -110,6 +161,7 @@ package final class IngestService: Sendable {
     func admit(_ bytes: Int) -> (reason: String, metric: String)? {
         state.withLock { state in
             if case .notReady(let reason) = state.readiness { return (reason, "not_ready") }
+            if let reason = state.diskFull { return (reason, "disk_full") }
             guard state.inFlightBytes + bytes <= options.inFlightByteLimit else {
                 return (
                     "\(state.inFlightBytes) bytes wait, limits.in_flight_bytes is \(options.inFlightByteLimit)",

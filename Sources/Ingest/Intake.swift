@@ -1,20 +1,20 @@
-internal import Bytes
-internal import DiskIO
-internal import HTTPServer
+package import Bytes
+package import DiskIO
+package import HTTPServer
 internal import Metrics
-internal import NIOCore
+package import NIOCore
 internal import NIOHTTP1
 internal import RemoteWrite
-internal import Samples
+package import Samples
 internal import Snappy
-internal import WAL
+package import WAL
 
 /// The one owner of decoding and of the active segment's series: bound to one event loop, so it needs no lock.
 ///
 /// A request is inflated, decoded and encoded here in one turn, handed to the log's thread, and answered when its group
 /// is on disk (I1). Its compressed body is kept until then: when a segment is poisoned, the requests in flight are
 /// encoded again for the next (I10).
-final class Intake {
+package final class Intake {
     /// Attempts to get one request to disk before it is refused with a 503.
     private static let attemptLimit = 3
 
@@ -23,6 +23,7 @@ final class Intake {
         let source: WriteProtocol
         let fingerprint: Hash128
         let answer: BatchAnswer
+        let result: DecodeResult
         let epoch: UInt64
         let attempt: Int
         let rows: Int
@@ -50,12 +51,12 @@ final class Intake {
     private var epochStarted: Duration
 
     /// Called once a segment was given up for the next: its data can be compacted.
-    var onRotate: @Sendable () -> Void = {}
+    package var onRotate: @Sendable () -> Void = {}
     /// Called once, when the first batch of a new volume is durable: a new install should be seen upstream in a minute.
-    var onFirstBatch: (@Sendable () -> Void)?
-    private(set) var lastReceived: Duration?
+    package var onFirstBatch: (@Sendable () -> Void)?
+    package private(set) var lastReceived: Duration?
 
-    init(
+    package init(
         eventLoop: any EventLoop, options: IngestOptions, metrics: IngestMetrics, clocks: Clocks, log: LogWriter,
         seed: UInt64
     ) {
@@ -72,16 +73,16 @@ final class Intake {
     }
 
     /// Requests that wait for the disk.
-    var pendingCount: Int { pending.count }
+    package var pendingCount: Int { pending.count }
 
     /// A batch found in the log or in a manifest at start: a retransmit of it gets this answer.
-    func remember(_ fingerprint: Hash128, _ answer: BatchAnswer) {
+    package func remember(_ fingerprint: Hash128, _ answer: BatchAnswer) {
         retransmits.insert(fingerprint, answer, now: clocks.uptime())
     }
 
     // MARK: One request
 
-    func write(_ body: ByteBuffer, source: WriteProtocol) -> EventLoopFuture<HTTPResponse> {
+    package func write(_ body: ByteBuffer, source: WriteProtocol) -> EventLoopFuture<HTTPResponse> {
         eventLoop.assertInEventLoop()
         lastReceived = clocks.uptime()
         let promise = eventLoop.makePromise(of: HTTPResponse.self)
@@ -92,10 +93,9 @@ final class Intake {
         // SAFETY: UInt8 has no padding.
         let fingerprint = Hash128(of: unsafe inflated.span.bytes, seed: seed &+ UInt64(source.rawValue))
         if let answer = retransmits.find(fingerprint) {
-            countRetransmit(answer)
+            countRetransmits(1, of: answer)
             promise.succeed(WriteAnswer.response(answer))
         } else if let token = inFlight[fingerprint] {
-            countRetransmit(pending[token]!.answer)
             pending[token]!.waiters.append(promise)
         } else {
             store(body, source: source, fingerprint: fingerprint, attempt: 1, waiters: [promise])
@@ -103,10 +103,11 @@ final class Intake {
         return promise.futureResult
     }
 
-    private func countRetransmit(_ answer: BatchAnswer) {
-        metrics.duplicateRequests.add()
-        metrics.received.add(answer.written.samples + answer.rejectedSamples)
-        metrics.retransmitted.add(answer.written.samples + answer.rejectedSamples)
+    private func countRetransmits(_ requests: Int, of answer: BatchAnswer) {
+        let samples = requests * (answer.written.samples + answer.rejectedSamples)
+        metrics.duplicateRequests.add(requests)
+        metrics.received.add(samples)
+        metrics.retransmitted.add(samples)
     }
 
     /// Inflates `body` into `inflated`; the answer when that cannot be.
@@ -163,8 +164,9 @@ final class Intake {
         let answer = BatchAnswer(
             status: result.text.isEmpty ? 204 : 400, written: result.written, rejectedSamples: result.rejectedCount,
             filteredSamples: result.filteredSamples, text: result.text)
-        if attempt == 1 { count(result) }
         guard !encoder.isEmpty || result.filteredSamples > 0 else {
+            count(result)
+            countRetransmits(waiters.count - 1, of: answer)
             for waiter in waiters { waiter.succeed(WriteAnswer.response(answer)) }
             return
         }
@@ -175,8 +177,8 @@ final class Intake {
         nextToken += 1
         inFlight[fingerprint] = token
         pending[token] = Pending(
-            body: body, source: source, fingerprint: fingerprint, answer: answer, epoch: epoch, attempt: attempt,
-            rows: batch.rows, waiters: waiters)
+            body: body, source: source, fingerprint: fingerprint, answer: answer, result: result, epoch: epoch,
+            attempt: attempt, rows: batch.rows, waiters: waiters)
         let record = PendingRecord(payload: batch.payload, isCompressed: batch.isCompressed, rows: batch.rows)
         log.submit(Submission(token: token, epoch: epoch, record: record))
         epochBytes += batch.payload.count
@@ -188,6 +190,7 @@ final class Intake {
         }
     }
 
+    /// Counts a request that is answered for good: one refused with a 503 comes again, and is counted then.
     private func count(_ result: DecodeResult) {
         metrics.received.add(result.written.samples + result.rejectedCount)
         metrics.oldReceived.add(result.written.samples)
@@ -201,13 +204,15 @@ final class Intake {
     // MARK: Outcomes
 
     /// What became of a group; called on the event loop.
-    func completed(_ outcomes: [(token: UInt64, outcome: AppendOutcome)]) {
+    package func completed(_ outcomes: [(token: UInt64, outcome: AppendOutcome)]) {
         eventLoop.assertInEventLoop()
         for (token, outcome) in outcomes {
             guard let request = pending.removeValue(forKey: token) else { continue }
             inFlight[request.fingerprint] = nil
             switch outcome {
             case .durable:
+                count(request.result)
+                countRetransmits(request.waiters.count - 1, of: request.answer)
                 metrics.stored.add(request.rows)
                 metrics.oldReceivedCost.add(request.rows)
                 retransmits.insert(request.fingerprint, request.answer, now: clocks.uptime())
@@ -237,17 +242,23 @@ final class Intake {
     // MARK: Segments
 
     /// Ends the active segment, if it holds anything, so that it can be compacted.
-    func rotate() {
+    package func rotate() {
         guard epochRows > 0 || epochBytes > 0 else { return }
         startEpoch()
         log.rotate(to: epoch)
         onRotate()
     }
 
-    /// Once a second: ends a segment that is old enough.
-    func tick() {
+    /// Once a second: ends a segment that is old enough, and opens one where there is none.
+    package func tick() {
         let now = clocks.uptime()
-        if now - epochStarted >= options.segmentAge { rotate() }
+        if log.active == nil {
+            // A segment could not be opened: without a next one the last is never sealed, even if nobody sends.
+            startEpoch()
+            log.rotate(to: epoch)
+        } else if now - epochStarted >= options.segmentAge {
+            rotate()
+        }
         retransmits.expire(now: now)
     }
 

@@ -18,6 +18,11 @@ struct BatchParser {
         return parser.batch
     }
 
+    static func header(of bytes: [UInt8]) throws -> BatchHeader {
+        var reader = ByteReader(bytes.span)
+        return try header(&reader)
+    }
+
     @_lifetime(reader: copy reader)
     private static func header(_ reader: inout ByteReader) throws -> BatchHeader {
         let version = try reader.u8()

@@ -82,12 +82,25 @@ package struct Batch: Sendable {
     package func text(_ slice: Slice) -> String { String(decoding: bytes[slice.range], as: UTF8.self) }
 }
 
+extension BatchHeader {
+    /// The header alone of a payload as `BatchEncoder` made it.
+    package init(payload: [UInt8], isCompressed: Bool) throws(BatchError) {
+        self = try Batch.decode(payload, isCompressed) { bytes in try BatchParser.header(of: bytes) }
+    }
+}
+
 extension Batch {
     /// Longest payload accepted, inflated: far above what the largest request can make.
     package static let byteLimit = 256 << 20
 
     /// Decodes a payload as `BatchEncoder` made it.
     package init(payload: [UInt8], isCompressed: Bool) throws(BatchError) {
+        self = try Self.decode(payload, isCompressed) { bytes in try BatchParser.parse(bytes) }
+    }
+
+    fileprivate static func decode<T>(
+        _ payload: [UInt8], _ isCompressed: Bool, _ parse: ([UInt8]) throws -> T
+    ) throws(BatchError) -> T {
         var bytes = payload
         if isCompressed {
             do throws(SnappyError) {
@@ -100,7 +113,7 @@ extension Batch {
             }
         }
         do {
-            self = try BatchParser.parse(bytes)
+            return try parse(bytes)
         } catch let error as BatchError {
             throw error
         } catch {

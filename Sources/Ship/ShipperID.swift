@@ -5,7 +5,7 @@ internal import FoundationEssentials
 package enum ShipperID {
     static let lengthLimit = 253
 
-    /// Reads the id, or makes it of `hostName`, else of a random UUID.
+    /// Reads the id, or, where there is none or an empty file, makes it of `hostName`, else of a random UUID.
     /// - Throws: `.shipperID` when the file holds anything else than `[A-Za-z0-9._-]{1,253}`; `.disk`.
     package static func load(
         _ layout: VolumeLayout, _ fileSystem: any FileSystem, hostName: String?
@@ -20,7 +20,7 @@ package enum ShipperID {
         } catch {
             throw ShipError(error, act)
         }
-        if let stored {
+        if let stored, !stored.isEmpty {
             guard isValid(stored) else {
                 throw ShipError(
                     .shipperID, act, cause: "it holds something else than 1 to \(lengthLimit) of A-Z a-z 0-9 . _ -",

@@ -44,6 +44,8 @@ package struct LogAppender: ~Copyable {
     private var lastEnding: SegmentEnding
     private var nextSegment: SegmentID
     private var needsWitness = false
+    /// Why the epoch has no segment.
+    private var lastFailure: IOError?
 
     package init(_ recovered: RecoveredLog, environment: LogEnvironment) {
         self.environment = environment
@@ -70,17 +72,23 @@ package struct LogAppender: ~Copyable {
     /// Writes `records` as one durable group of `epoch`.
     package mutating func append(_ records: [PendingRecord], epoch: UInt64) -> AppendOutcome {
         if epoch > self.epoch {
-            do throws(IOError) { try rotate(to: epoch) } catch { return .unavailable(error) }
+            do throws(IOError) {
+                try rotate(to: epoch)
+            } catch {
+                lastFailure = error
+                return .unavailable(error)
+            }
         }
-        let stale = IOError(.write, environment.layout.wal, code: Errno.inputOutput)
-        guard epoch == self.epoch, writer != nil else { return .poisoned(stale) }
+        guard epoch == self.epoch, writer != nil else {
+            return .poisoned(lastFailure ?? IOError(.write, environment.layout.wal, code: Errno.inputOutput))
+        }
         do throws(IOError) {
             try writer!.append(records)
             active = writer!.facts()
             needsWitness = true
             return .durable
         } catch {
-            poison()
+            poison(error)
             return .poisoned(error)
         }
     }
@@ -92,7 +100,7 @@ package struct LogAppender: ~Copyable {
         do throws(IOError) {
             try writer!.appendWitness()
         } catch {
-            poison()
+            poison(error)
             throw error
         }
     }
@@ -107,12 +115,13 @@ package struct LogAppender: ~Copyable {
             lastEnding = try writer!.seal()
             drop()
         } catch {
-            poison()  // it ends before the seal that failed
+            poison(error)  // it ends before the seal that failed
         }
         needsWitness = false
     }
 
-    private mutating func poison() {
+    private mutating func poison(_ error: IOError) {
+        lastFailure = error
         lastEnding = writer!.ending(.poisoned)
         drop()
         needsWitness = false

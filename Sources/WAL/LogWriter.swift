@@ -107,24 +107,32 @@ package final class LogWriter: Sendable {
 
     private func run(_ appender: consuming LogAppender) {
         var appender = appender
-        while true {
-            let timedOut =
+        var isIdle = false
+        while turn(&appender, isIdle: isIdle) {
+            isIdle =
                 work.wait(timeout: appender.wantsWitness ? .now() + Self.witnessDelay : .distantFuture) == .timedOut
-            let (items, isStopping) = state.withLock { state in
-                defer { state.queue.removeAll() }
-                return (state.queue, state.isStopping)
-            }
-            if timedOut, items.isEmpty {
-                do throws(IOError) { try appender.witness() } catch { note(error) }
-            }
-            process(items, &appender)
-            let active = appender.active
-            state.withLock { $0.active = active }
-            if isStopping, state.withLock({ $0.queue.isEmpty }) { break }
         }
         appender.close()
         state.withLock { $0.active = nil }
         stopped.signal()
+    }
+
+    /// One turn of the log's thread: commits all that waits; when nothing does and `isIdle`, writes the witness.
+    /// - Returns: false once the log was asked to stop and nothing waits.
+    package func turn(_ appender: inout LogAppender, isIdle: Bool) -> Bool {
+        let (items, isStopping) = state.withLock { state in
+            defer { state.queue.removeAll() }
+            return (state.queue, state.isStopping)
+        }
+        if isIdle, items.isEmpty {
+            do throws(IOError) { try appender.witness() } catch { note(error) }
+        }
+        process(items, &appender)
+        let active = appender.active
+        return state.withLock {
+            $0.active = active
+            return !isStopping || !$0.queue.isEmpty
+        }
     }
 
     private func process(_ items: [Item], _ appender: inout LogAppender) {

@@ -31,6 +31,8 @@ package enum WALFormat {
     package static let recordHeaderBytes = 40
     /// Longest stored payload.
     package static let payloadByteLimit = 64 << 20
+    /// Records begin at multiples of it.
+    static let alignment: UInt64 = 8
     static let isCompressedFlag: UInt8 = 1
 
     static func padded(_ count: Int) -> Int { (count + 7) & ~7 }
@@ -49,6 +51,8 @@ package enum WALFormat {
 /// 36 u32 rows
 /// ```
 struct RecordHeader: Equatable {
+    static let kindOffset = 8
+
     var payloadCount: Int
     var kind: UInt8
     var flags: UInt8

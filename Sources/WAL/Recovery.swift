@@ -1,5 +1,11 @@
 package import DiskIO
 
+/// A segment that is gone although no compaction took it.
+package struct MissingSegment: Equatable, Sendable {
+    /// What its successor states of it: with the rows that are lost.
+    package let ending: SegmentEnding
+}
+
 /// The log as it was found at start.
 package struct RecoveredLog: Sendable {
     package let volume: Volume
@@ -8,6 +14,9 @@ package struct RecoveredLog: Sendable {
     package let nextSegment: SegmentID
     /// Every segment found, ascending.
     package let segments: [SegmentSummary]
+    package let missing: [MissingSegment]
+    /// Damaged segments of which no copy could be made yet, with the reason: compaction makes it before it goes on.
+    package let uncopied: [(segment: SegmentID, error: IOError)]
 }
 
 /// Reads the log at start. Nothing is truncated and nothing is deleted; damage is copied to `quarantine/` and reported,
@@ -24,46 +33,87 @@ package struct Recovery {
     }
 
     /// - Parameters:
-    ///   - usedBelow: ids that manifests name were used too.
+    ///   - retired: ids that manifests name: used, and gone for a reason.
     ///   - newVolume: identity for a volume that has none.
     ///   - visit: every batch record that counts, in order.
     package func run(
-        usedBelow: SegmentID, newVolume: VolumeID, visit: (SegmentID, Record) throws -> Void
+        retired: [ClosedRange<SegmentID>], newVolume: VolumeID, visit: (SegmentID, Record) throws -> Void
     ) throws -> RecoveredLog {
         try directory.sweepPrepared()
         let ids = try directory.segments()
         let headers = try ids.map { id throws(IOError) in try directory.header(of: id) }
         var summaries: [SegmentSummary] = []
+        var uncopied: [(segment: SegmentID, error: IOError)] = []
         for (index, id) in ids.enumerated() {
             let successor = index + 1 < headers.count ? headers[index + 1] : nil
-            let stated = successor.flatMap { $0.predecessor.segment == id ? $0.predecessor : nil }
-            summaries.append(try scan(id, stated: stated, lastLSN: summaries.last?.ending.lastLSN ?? 0, visit))
+            let stated = SegmentEnding.stated(of: id, by: successor)
+            let summary = try scan(id, stated: stated, lastLSN: summaries.last?.ending.lastLSN ?? 0, visit)
+            if !summary.damage.isEmpty {
+                do throws(IOError) {
+                    try Quarantine.keep(summary, layout: layout, in: fileSystem)
+                } catch {
+                    uncopied.append((id, error))
+                }
+            }
+            summaries.append(summary)
         }
         let found = try Volume.read(layout, in: fileSystem)
         let id = found?.id ?? headers.lazy.compactMap { $0?.volume }.last ?? newVolume
-        let highest = max(summaries.last?.segment.number ?? 0, usedBelow.number)
+        let highest = max(summaries.last?.segment.number ?? 0, retired.map(\.upperBound.number).max() ?? 0)
         let next = ids.isEmpty ? max(found?.segmentsBelow ?? 1, highest + 1) : highest + 1
-        let volume = Volume(id: id, segmentsBelow: max(found?.segmentsBelow ?? 0, next + 1))
         return RecoveredLog(
-            volume: volume, newest: summaries.last?.ending ?? .none, nextSegment: SegmentID(next), segments: summaries)
+            volume: Volume(id: id, segmentsBelow: max(found?.segmentsBelow ?? 0, next + 1)),
+            newest: summaries.last?.ending ?? .none, nextSegment: SegmentID(next), segments: summaries,
+            missing: missing(ids, headers, retired), uncopied: uncopied)
+    }
+
+    /// Predecessors that are neither there nor compacted. Compaction goes from old to new: what is older than all that
+    /// is known was compacted, and its manifest has expired.
+    private func missing(
+        _ ids: [SegmentID], _ headers: [SegmentHeader?], _ retired: [ClosedRange<SegmentID>]
+    ) -> [MissingSegment] {
+        guard let oldest = (ids + retired.map(\.lowerBound)).min() else { return [] }
+        let present = Set(ids)
+        return headers.compactMap { header in
+            guard let ending = header?.predecessor, ending.segment > oldest, !present.contains(ending.segment),
+                !retired.contains(where: { $0.contains(ending.segment) })
+            else { return nil }
+            return MissingSegment(ending: ending)
+        }
     }
 
     private func scan(
         _ id: SegmentID, stated: SegmentEnding?, lastLSN: UInt64, _ visit: (SegmentID, Record) throws -> Void
     ) throws -> SegmentSummary {
-        var summary = try pass(id, stated: stated) { _ in }
-        if summary.header == nil, stated == nil {
+        // Where a successor states the end, all that is read before it counts: one pass.
+        if let stated { return try pass(id, stated: stated) { try visit(id, $0) } }
+        settle(id)
+        var summary = try pass(id, stated: nil) { _ in }
+        if summary.header == nil {
             // Its positions are unknown: leap, so that no LSN is ever used twice.
             let ending = SegmentEnding(
                 segment: id, end: summary.ending.end, lastLSN: lastLSN + 1 << 32, verdict: .missing,
                 hash: summary.ending.hash, rows: 0)
             summary = SegmentSummary(
                 segment: id, header: nil, fileBytes: summary.fileBytes, ending: ending, damage: summary.damage,
-                recordCount: 0)
+                recordCount: 0, rowsRead: 0)
         }
-        if !summary.damage.isEmpty { try Quarantine.keep(summary, layout: layout, in: fileSystem) }
         _ = try pass(id, stated: summary.ending) { try visit(id, $0) }
         return summary
+    }
+
+    /// Makes what will be read of a segment without a successor what the medium has. A process that was killed may have
+    /// left a group that was written and not synced, or whose sync failed: without this it would be taken for durable,
+    /// stated by the successor, answered to a retransmit, and gone with the next power cut (I1, I10).
+    private func settle(_ id: SegmentID) {
+        do throws(IOError) {
+            let file = try File(directory.path(of: id), .read, in: fileSystem)
+            // A sync that fails drops its pages. What is read afterwards is on the medium, and that alone counts.
+            do throws(IOError) { try file.sync() } catch {}
+            try file.dropCache()
+        } catch {
+            // It cannot be opened, or the cache not dropped: the scan meets the same file and reports.
+        }
     }
 
     private func pass(
@@ -71,50 +121,5 @@ package struct Recovery {
     ) throws -> SegmentSummary {
         var scanner = try SegmentScanner(id, statedEnding: stated, directory: directory, in: fileSystem)
         return try scanner.scan(visit)
-    }
-}
-
-/// Copies of damaged segments, never deleted by the program.
-package enum Quarantine {
-    private static let chunkBytes = 1 << 20
-
-    /// Copies the segment to `quarantine/` with a report beside it, both durable before anyone compacts past it (I4).
-    /// A copy that is already there is left alone.
-    package static func keep(
-        _ summary: SegmentSummary, layout: VolumeLayout, in fileSystem: any FileSystem
-    ) throws(IOError) {
-        let name = SegmentDirectory.name(of: summary.segment)
-        let copy = "\(layout.quarantine)/\(name)"
-        if try fileSystem.exists(copy + ".txt") { return }
-        try fileSystem.makeDirectory(layout.quarantine)
-        try copyFile("\(layout.wal)/\(name)", to: copy, in: fileSystem)
-        try fileSystem.publish(Array(report(summary).utf8), at: copy + ".txt")
-    }
-
-    private static func copyFile(
-        _ source: String, to target: String, in fileSystem: any FileSystem
-    ) throws(IOError) {
-        let temporary = target + ".tmp"
-        for stale in [temporary, target] where try fileSystem.exists(stale) { try fileSystem.remove(stale) }
-        let input = try File(source, .read, in: fileSystem)
-        let output = try File(temporary, .create, in: fileSystem)
-        var offset: UInt64 = 0
-        while true {
-            let bytes = try input.read(at: offset, count: chunkBytes)
-            if bytes.isEmpty { break }
-            try output.write(bytes, at: offset)
-            offset += UInt64(bytes.count)
-        }
-        try output.seal()
-        try fileSystem.rename(temporary, to: target)
-    }
-
-    /// One line a damaged range: where, which records, how many rows.
-    package static func report(_ summary: SegmentSummary) -> String {
-        summary.damage.map { range in
-            let rows = range.rows.map { "\($0) rows" } ?? "rows unknown"
-            return "\(SegmentDirectory.name(of: summary.segment)): bytes \(range.start)..<\(range.end) damaged,"
-                + " first record lost \(range.firstLSN), \(rows)\n"
-        }.joined()
     }
 }

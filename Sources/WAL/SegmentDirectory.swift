@@ -51,7 +51,7 @@ package struct SegmentDirectory: Sendable {
 
     /// The header of a segment; nil when neither copy can be read.
     package func header(of segment: SegmentID) throws(IOError) -> SegmentHeader? {
-        let file = try File(path(of: segment), .read, in: fileSystem)
+        let file = try SegmentFile(path(of: segment), in: fileSystem)
         guard let header = SegmentHeader.decode(try file.read(at: 0, count: Int(WALFormat.blockBytes))),
             header.segment == segment
         else { return nil }

@@ -41,6 +41,18 @@ package struct SegmentEnding: Equatable, Sendable {
         self.rows = rows
     }
 
+    /// What a segment's successor on disk states of its end; nil when it cannot be read, or states another that is gone.
+    ///
+    /// A successor that names an older segment was begun after the opening of this one had failed: nothing of it was
+    /// ever acknowledged.
+    package static func stated(of segment: SegmentID, by successor: SegmentHeader?) -> SegmentEnding? {
+        guard let predecessor = successor?.predecessor, predecessor.segment <= segment else { return nil }
+        if predecessor.segment == segment { return predecessor }
+        return SegmentEnding(
+            segment: segment, end: WALFormat.blockBytes, lastLSN: predecessor.lastLSN, verdict: .unsealed,
+            hash: Hash128Stream().value, rows: 0)
+    }
+
     /// Before the first segment of a volume.
     package static let none = SegmentEnding(
         segment: SegmentID(0), end: 0, lastLSN: 0, verdict: .none, hash: Hash128(low: 0, high: 0), rows: 0)

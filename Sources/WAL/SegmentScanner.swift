@@ -23,7 +23,8 @@ package struct DamagedRange: Equatable, Sendable {
     package let end: UInt64
     /// First record missing.
     package let firstLSN: UInt64
-    /// Rows lost, where the record's header could still be read; nil when nobody can know.
+    /// Rows lost, where the record's header could still be read; 0 where the bytes hold nothing; nil when nobody can
+    /// know.
     package let rows: Int?
 }
 
@@ -36,10 +37,15 @@ package struct SegmentSummary: Sendable {
     package let fileBytes: UInt64
     /// Logical end, verdict and hash: what a successor's header states.
     package let ending: SegmentEnding
-    /// Damage to data that was acknowledged. Empty for a torn tail.
+    /// Damage to what was acknowledged, by place. Empty for a torn tail.
     package let damage: [DamagedRange]
     /// Records before the end.
     package let recordCount: Int
+    /// Rows of the good batch records before the end.
+    package let rowsRead: UInt64
+
+    /// Rows that the ending states and no record holds any more.
+    package var rowsLost: UInt64 { ending.rows - min(ending.rows, rowsRead) }
 }
 
 /// Reads a segment: every record, every damaged byte, and where it ends.
@@ -56,9 +62,9 @@ package struct SegmentScanner: ~Copyable {
     private let segment: SegmentID
     private let header: SegmentHeader?
     private let statedEnding: SegmentEnding?
-    private let fileBytes: UInt64
     private let limit: UInt64
-    private let file: File
+    private let file: SegmentFile
+    private var fileBytes: UInt64 { file.byteCount }
 
     private var window: [UInt8] = []
     private var windowStart: UInt64 = 0
@@ -70,6 +76,8 @@ package struct SegmentScanner: ~Copyable {
     /// End of the last good record.
     private var lastRecordEnd = WALFormat.blockBytes
     private var suspects: [Suspect] = []
+    /// Bytes that must be zero and are not: noticed, and nothing is lost with them.
+    private var stains: [DamagedRange] = []
 
     /// A damaged range, and the state of the scan before it.
     private struct Suspect {
@@ -83,15 +91,17 @@ package struct SegmentScanner: ~Copyable {
     package init(
         _ segment: SegmentID, statedEnding: SegmentEnding?, directory: SegmentDirectory, in fileSystem: any FileSystem
     ) throws(IOError) {
-        let file = try File(directory.path(of: segment), .read, in: fileSystem)
-        let fileBytes = try file.size()
+        let file = try SegmentFile(directory.path(of: segment), in: fileSystem)
+        let fileBytes = file.byteCount
         let first = try file.read(at: 0, count: Int(WALFormat.blockBytes))
         self.segment = segment
         self.statedEnding = statedEnding
         self.file = file
-        self.fileBytes = fileBytes
         if let found = SegmentHeader.decode(first), found.segment == segment { header = found } else { header = nil }
         limit = max(WALFormat.blockBytes, statedEnding.map { min($0.end, fileBytes) } ?? fileBytes)
+        if let header, first != header.encode() {
+            stains = [DamagedRange(start: 0, end: WALFormat.blockBytes, firstLSN: header.firstLSN, rows: 0)]
+        }
         expectedLSN = header?.firstLSN ?? 0
         lastGoodLSN = expectedLSN == 0 ? 0 : expectedLSN - 1
     }
@@ -156,34 +166,52 @@ package struct SegmentScanner: ~Copyable {
         }
         let next = position + UInt64(WALFormat.recordHeaderBytes + WALFormat.padded(header.payloadCount))
         guard next <= limit else { return .bad(next: limit, rows: Int(header.rows)) }
-        try fill(position, WALFormat.recordHeaderBytes + header.payloadCount)
+        try fill(position, Int(next - position))
         let from = Int(position - windowStart) + WALFormat.recordHeaderBytes
-        // SAFETY: as above; fill made sure of the payload or came to the end of the file.
-        let payload = unsafe window.span.bytes.extracting(from..<min(from + header.payloadCount, window.count))
-        guard payload.byteCount == header.payloadCount, key.crc(over: payload) == header.payloadCRC,
-            previousCRC == nil || previousCRC == header.previousCRC
-        else { return .bad(next: next, rows: Int(header.rows)) }
-        guard let kind = RecordKind(rawValue: header.kind) else { return .good(nil, crc: crc, next: next) }
+        let kind = RecordKind(rawValue: header.kind)
+        let bytes: [UInt8]
+        do {
+            // SAFETY: as above; fill made sure of the payload or came to the end of the file.
+            let payload = unsafe window.span.bytes.extracting(from..<min(from + header.payloadCount, window.count))
+            guard payload.byteCount == header.payloadCount, key.crc(over: payload) == header.payloadCRC,
+                previousCRC == nil || previousCRC == header.previousCRC
+            else { return .bad(next: next, rows: Int(header.rows)) }
+            bytes = kind == nil || kind == .padding ? [] : [UInt8](payload)
+        }
+        noteStain(position + UInt64(WALFormat.recordHeaderBytes + header.payloadCount)..<next, lsn: header.lsn)
+        guard let kind else { return .good(nil, crc: crc, next: next) }
         let record = Record(
             kind: kind, offset: position, lsn: header.lsn, durableLSN: header.durableLSN, rows: Int(header.rows),
             isCompressed: header.flags & WALFormat.isCompressedFlag != 0, payloadByteCount: header.payloadCount,
-            payload: kind == .padding ? [] : [UInt8](payload))
+            payload: bytes)
         return .good(record, crc: crc, next: next)
     }
 
-    /// The next block that begins with a good record header, or the limit.
+    /// Looks at the zeros between a payload and the next record.
+    private mutating func noteStain(_ zeros: Range<UInt64>, lsn: UInt64) {
+        let start = Int(zeros.lowerBound - windowStart)
+        let isStained = window[min(start, window.count)...].prefix(zeros.count).contains { $0 != 0 }
+        guard isStained else { return }
+        stains.append(DamagedRange(start: zeros.lowerBound, end: zeros.upperBound, firstLSN: lsn, rows: 0))
+    }
+
+    /// The next place with a good record header, or the limit: what a damaged header hides is its own record, not the
+    /// rest of its group.
     private mutating func resynchronize(after position: UInt64, salt: UInt64) throws(IOError) -> UInt64 {
-        let block = WALFormat.blockBytes
-        var candidate = (position / block + 1) * block
+        var candidate = (position / WALFormat.alignment + 1) * WALFormat.alignment
         while candidate < limit {
             try fill(candidate, WALFormat.recordHeaderBytes)
             let start = Int(candidate - windowStart)
-            let key = RecordKey(salt: salt, segment: segment, offset: candidate)
-            // SAFETY: UInt8 has no padding; both ends are inside the window.
-            let found = unsafe RecordHeader.decode(
-                window.span.bytes.extracting(min(start, window.count)..<window.count), keyed: key)
-            if let found, found.header.lsn >= expectedLSN { return candidate }
-            candidate += block
+            guard start + WALFormat.recordHeaderBytes <= window.count else { break }
+            // Zeros are no header: most of what is looked at costs no checksum.
+            if window[start + RecordHeader.kindOffset] != 0 {
+                let key = RecordKey(salt: salt, segment: segment, offset: candidate)
+                // SAFETY: UInt8 has no padding; both ends are inside the window.
+                let found = unsafe RecordHeader.decode(
+                    window.span.bytes.extracting(start..<start + WALFormat.recordHeaderBytes), keyed: key)
+                if let found, found.header.lsn >= expectedLSN { return candidate }
+            }
+            candidate += WALFormat.alignment
         }
         return limit
     }
@@ -235,26 +263,29 @@ package struct SegmentScanner: ~Copyable {
         _ header: SegmentHeader, sealed: Bool, rows: UInt64, records: Int
     ) throws -> SegmentSummary {
         if let statedEnding {
-            var damage = suspects.map(\.range)
+            var damage = stains + suspects.map(\.range)
             if fileBytes < statedEnding.end {
                 damage.append(
                     DamagedRange(start: fileBytes, end: statedEnding.end, firstLSN: lastGoodLSN + 1, rows: nil))
             }
             return SegmentSummary(
-                segment: segment, header: header, fileBytes: fileBytes, ending: statedEnding, damage: damage,
-                recordCount: records)
+                segment: segment, header: header, fileBytes: fileBytes, ending: statedEnding,
+                damage: damage.sorted { $0.start < $1.start }, recordCount: records, rowsRead: rows)
         }
         let torn = suspects.first { $0.range.firstLSN > maxDurableLSN }
-        let damage = suspects.map(\.range).filter { $0.firstLSN <= maxDurableLSN }
         let end = torn?.range.start ?? lastRecordEnd
+        let damage = stains.filter { $0.start < end } + suspects.map(\.range).filter { $0.firstLSN <= maxDurableLSN }
         let verdict: SegmentVerdict =
             !damage.isEmpty ? .damaged : torn != nil ? .torn : sealed ? .sealed : .unsealed
+        let rowsRead = torn?.rows ?? rows
+        // What the successor will state: with the rows that are known to be lost.
+        let stated = damage.reduce(rowsRead) { $0 + UInt64($1.rows ?? 0) }
         let ending = SegmentEnding(
             segment: segment, end: end, lastLSN: torn?.lastGoodLSN ?? lastGoodLSN, verdict: verdict,
-            hash: try hash(to: end), rows: torn?.rows ?? rows)
+            hash: try hash(to: end), rows: stated)
         return SegmentSummary(
-            segment: segment, header: header, fileBytes: fileBytes, ending: ending, damage: damage,
-            recordCount: torn?.records ?? records)
+            segment: segment, header: header, fileBytes: fileBytes, ending: ending,
+            damage: damage.sorted { $0.start < $1.start }, recordCount: torn?.records ?? records, rowsRead: rowsRead)
     }
 
     /// XXH3-128 of the body up to `end`, read again: only the newest segment needs it.
@@ -281,6 +312,7 @@ package struct SegmentScanner: ~Copyable {
                 hash: Hash128(low: 0, high: 0), rows: 0)
         let damage = DamagedRange(start: 0, end: max(fileBytes, ending.end), firstLSN: 0, rows: nil)
         return SegmentSummary(
-            segment: segment, header: nil, fileBytes: fileBytes, ending: ending, damage: [damage], recordCount: 0)
+            segment: segment, header: nil, fileBytes: fileBytes, ending: ending, damage: [damage], recordCount: 0,
+            rowsRead: 0)
     }
 }

@@ -62,11 +62,18 @@ package struct SegmentWriter: ~Copyable {
         let prepared = directory.preparedPath(of: id)
         if try fileSystem.exists(prepared) { try fileSystem.remove(prepared) }
         let file = try File(prepared, .create, in: fileSystem)
-        try file.reserve(options.reservedBytes)
-        try file.write(header.encode(), at: 0)
-        try file.sync()
-        try fileSystem.renameExclusively(prepared, to: directory.path(of: id))
-        try fileSystem.syncDirectory(directory.path)
+        do throws(IOError) {
+            try file.reserve(options.reservedBytes)
+            try file.write(header.encode(), at: 0)
+            try file.sync()
+            try fileSystem.renameExclusively(prepared, to: directory.path(of: id))
+            try fileSystem.syncDirectory(directory.path)
+        } catch {
+            // On a full disk the space of every attempt counts. What stays holds nothing: the next start sweeps it.
+            try? file.setSize(WALFormat.blockBytes)
+            try? fileSystem.remove(prepared)
+            throw error
+        }
         self.header = header
         self.file = file
         hash = Hash128Stream()

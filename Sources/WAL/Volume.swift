@@ -56,7 +56,13 @@ package struct Volume: Equatable, Sendable {
     /// nil when there is none, or when it is damaged: then the segments' own headers say who they are.
     package static func read(_ layout: VolumeLayout, in fileSystem: any FileSystem) throws(IOError) -> Volume? {
         guard try fileSystem.exists(layout.volume) else { return nil }
-        let text = String(decoding: try fileSystem.contents(of: layout.volume, limit: 4096), as: UTF8.self)
+        let text: String
+        do throws(IOError) {
+            text = String(decoding: try fileSystem.contents(of: layout.volume, limit: 4096), as: UTF8.self)
+        } catch {
+            guard error.operation == .read, error.code == Errno.inputOutput else { throw error }
+            return nil
+        }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: true)
         guard lines.count == 4, lines[0] == "cirrus-volume 1", lines[1].hasPrefix("uuid "),
             lines[2].hasPrefix("segments-below "), lines[3].hasPrefix("crc32c "),

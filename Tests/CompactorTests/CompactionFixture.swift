@@ -44,12 +44,11 @@ struct CompactionFixture {
             dedupWindow: .seconds(7200), configuration: 9, createdBy: "cirrus version 0.1.0 (build test)")
     }
 
-    func recover() throws -> RecoveredLog {
-        let manifests = try Publication(layout, in: disk).recover(doneBefore: 0)
-        return try Recovery(layout, in: disk).run(
-            usedBelow: manifests.highestSegment, newVolume: Self.volume
-        ) { _, _ in }
+    func recoverVolume() throws -> RecoveredVolume {
+        try RecoveredVolume(layout, in: disk, clocks: clock.clocks, window: .seconds(7200), newVolume: Self.volume)
     }
+
+    func recover() throws -> RecoveredLog { try recoverVolume().log }
 
     /// Writes each batch as a request of its own, each group of batches as a segment, and an empty newest segment.
     func write(

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -16,11 +17,10 @@ class Cirrus:
         """`overrides` are configuration keys as maps: `destination={"kind": "cloudzero"}`."""
         self.home = home
         self.data = home / "data"
-        self.data.mkdir(parents=True)
+        self.data.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.shipper_port = free_port()
         self.config = home / "config.yml"
-        self.destination = home / "lake"
         keys = {
             "cluster_name": "end-to-end",
             "cloud_account_id": "123456789",
@@ -34,11 +34,12 @@ class Cirrus:
             "database": {"storage_path": str(self.data), "cost_max_interval": "2s"},
             "cloudzero": {"send_interval": "1s"},
             "wal": {"segment_age": "1s"},
-            "destination": {"kind": "directory", "path": str(self.destination)},
+            "destination": {"kind": "directory", "path": str(home / "lake")},
         }
         for key, value in overrides.items():
             merge = isinstance(value, dict) and key != "destination"
             keys[key] = keys.get(key, {}) | value if merge else value
+        self.destination = Path(keys["destination"].get("path", home / "lake"))
         self.config.write_text(yaml.safe_dump(keys, sort_keys=False))
         self.programs: list[Program] = []
 
@@ -50,9 +51,14 @@ class Cirrus:
     def write_url(self) -> str:
         return self.url + "/api/v1/write"
 
-    def start(self, role: str = "run", env: dict[str, str] | None = None) -> Program:
-        program = Program([czctl_path(), role, "--config", self.config], self.home / f"{role}.log", env)
+    def spawn(self, role: str = "run", env: dict[str, str] | None = None, under: Sequence[str] = ()) -> Program:
+        """Starts a process and does not wait for it; `under` is a command that starts it, such as strace's."""
+        program = Program([*under, czctl_path(), role, "--config", self.config], self.home / f"{role}.log", env)
         self.programs.append(program)
+        return program
+
+    def start(self, role: str = "run", env: dict[str, str] | None = None, under: Sequence[str] = ()) -> Program:
+        program = self.spawn(role, env, under)
         port = self.shipper_port if role == "shipper" else self.port
         program.wait_ready(f"http://127.0.0.1:{port}/{'healthz' if role == 'shipper' else 'readyz'}")
         return program

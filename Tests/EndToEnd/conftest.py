@@ -1,11 +1,31 @@
 import pytest
 
+from bucket import Bucket
 from cirrus import Cirrus
 from remote_write import Encoder
+from volume import Volume
+
+SUMMARY = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture
-def make_cirrus(tmp_path):
+def make_volume(tmp_path):
+    """Makes a file system of its own for the data of an installation; to be called before `make_cirrus`."""
+    made = []
+
+    def make(mebibytes: int, name: str = "cirrus") -> Volume:
+        volume = Volume(tmp_path / f"{name}.image", tmp_path / name / "data")
+        made.append(volume)
+        volume.make(mebibytes)
+        return volume
+
+    yield make
+    for volume in made:
+        volume.remove()
+
+
+@pytest.fixture
+def make_cirrus(tmp_path, make_volume):  # make_volume: the installations end before their volumes
     """Makes installations that are killed at the end of the test, whatever happened."""
     made = []
 
@@ -28,6 +48,27 @@ def programs():
             program.kill()
 
 
+@pytest.fixture
+def bucket(tmp_path, programs) -> Bucket:
+    made = Bucket(tmp_path, programs)
+    made.wait_ready()
+    return made
+
+
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory) -> Encoder:
     return Encoder(tmp_path_factory.mktemp("proto"))
+
+
+@pytest.fixture
+def summarize(request):
+    """Takes a line that is shown at the end of the whole run."""
+    return request.config.stash.setdefault(SUMMARY, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = config.stash.get(SUMMARY, [])
+    if lines:
+        terminalreporter.section("durability")
+    for line in lines:
+        terminalreporter.write_line(line)

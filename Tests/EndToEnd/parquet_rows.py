@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import pyarrow.compute
 import pyarrow.parquet
 
 COLUMNS = [
@@ -66,5 +67,5 @@ def check_names(files: list[Path]):
         assert kind == "metrics"
         assert hashlib.sha256(file.read_bytes()).hexdigest()[:32] == digest, file
         table = pyarrow.parquet.read_table(file, columns=["timestamp"], partitioning=None)
-        times = table["timestamp"].cast("int64").to_pylist()
-        assert (min(times), max(times)) == (int(first), int(last)), file
+        times = pyarrow.compute.min_max(table["timestamp"].cast("int64")).as_py()
+        assert times == {"min": int(first), "max": int(last)}, file

@@ -87,6 +87,7 @@ class Sender:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.connection.connect()
         self.socket = self.connection.sock
+        self.retry_after: str | None = None
 
     @property
     def same_connection(self) -> bool:
@@ -104,6 +105,7 @@ class Sender:
         self.connection.request("POST", path, body, headers)
         response = self.connection.getresponse()
         text = response.read().decode()
+        self.retry_after = response.getheader("Retry-After")
         counts = tuple(None if response.getheader(name) is None else int(response.getheader(name)) for name in WRITTEN)
         return response.status, text, counts
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cramjam
+import google_crc32c
 import xxhash
 
 HEADER_BYTES = 4096
@@ -20,26 +21,8 @@ KINDS = {1: "batch", 2: "witness", 3: "padding", 4: "seal"}
 VERDICTS = ("none", "sealed", "unsealed", "torn", "poisoned", "damaged", "missing")
 
 
-def _crc_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-_TABLE = _crc_table()
-
-
-def crc32c(data: bytes, value: int = 0) -> int:
-    value ^= 0xFFFFFFFF
-    for byte in data:
-        value = value >> 8 ^ _TABLE[(value ^ byte) & 0xFF]
-    return value ^ 0xFFFFFFFF
-
-
-assert crc32c(b"123456789") == 0xE3069283
+def crc32c(data: bytes) -> int:
+    return google_crc32c.value(data)
 
 
 class FormatError(Exception):
@@ -85,6 +68,7 @@ class Record:
 class Segment:
     header: SegmentHeader
     records: list[Record]
+    # Ranges in order, those that lose nothing among them.
     damage: list[tuple[int, int]]
     end: int
     torn: bool
@@ -109,6 +93,15 @@ def read_header(data: bytes) -> SegmentHeader:
     raise FormatError("no good copy of the segment header")
 
 
+def header_block(data: bytes) -> bytes:
+    """The first 4096 bytes as they should be: the good copy twice, and zeros."""
+    for start in COPY_OFFSETS:
+        copy = data[start : start + 136]
+        if copy[:8] == b"CIRRUSWL" and struct.unpack_from("<I", copy, 8)[0] == crc32c(copy[12:136]):
+            return copy.ljust(2048, b"\0") * 2
+    raise FormatError("no good copy of the segment header")
+
+
 class _Scanner:
     def __init__(self, data: bytes, header: SegmentHeader):
         self.data = data
@@ -127,16 +120,16 @@ class _Scanner:
     def key(self, offset: int) -> bytes:
         return struct.pack("<QQQ", self.header.salt, self.header.segment, offset)
 
-    def scan(self, end: int):
-        """Good records up to `end`, and the bad ranges between as (from, to, first missing LSN)."""
-        records, bad = [], []
+    def scan(self, end: int, is_stated: bool):
+        """Good records up to `end`, the bad ranges between as (from, to, first missing LSN), and bytes that should be 0."""
+        records, bad, stains = [], [], []
         offset, expected, previous = HEADER_BYTES, self.header.first_lsn, 0
         while offset < end:
             found = self.record_header(offset)
             if found is not None and (found[5] < expected or previous not in (None, found[7])):
                 found = None
             if found is None:
-                if not any(self.data[offset:end]):
+                if not is_stated and not any(self.data[offset:end]):
                     break
                 start, offset = offset, self.resume(offset, end, expected)
                 bad.append((start, offset, expected))
@@ -150,13 +143,19 @@ class _Scanner:
                 offset = bad[-1][1]
             else:
                 records.append(record)
+                if any(self.data[body + length : record.end]):
+                    stains.append((body + length, record.end))
                 offset = record.end
             previous, expected = crc, lsn + 1
-        return records, bad, min(offset, end)
+        return records, bad, stains, min(offset, end)
 
     def resume(self, offset: int, end: int, expected: int) -> int:
-        """The next multiple of 4096 that begins with a good header of this LSN or a later one."""
-        for candidate in range(offset // 4096 * 4096 + 4096, end, 4096):
+        """The next multiple of 8 that begins with a good header of this LSN or a later one."""
+        for candidate in range(offset // 8 * 8 + 8, end, 8):
+            if candidate + RECORD_HEADER_BYTES > len(self.data):
+                break
+            if self.data[candidate + 8] == 0:
+                continue  # no kind: no header
             found = self.record_header(candidate)
             if found is not None and found[5] >= expected:
                 return candidate
@@ -165,12 +164,17 @@ class _Scanner:
 
 def read_segment(path: Path, stated_end: int | None = None) -> Segment:
     """One segment: up to the end its successor states, or, of the newest, up to the end that can be proved."""
-    data = path.read_bytes()
+    return read_segment_bytes(path.read_bytes(), int(path.stem), stated_end)
+
+
+def read_segment_bytes(data: bytes, segment: int, stated_end: int | None) -> Segment:
     header = read_header(data)
-    if header.segment != int(path.stem):
-        raise FormatError(f"{path} says that it is segment {header.segment}")
+    if header.segment != segment:
+        raise FormatError(f"segment {segment} says that it is segment {header.segment}")
     end = len(data) if stated_end is None else min(stated_end, len(data))
-    records, bad, reached = _Scanner(data, header).scan(end)
+    records, bad, stains, reached = _Scanner(data, header).scan(end, stated_end is not None)
+    if data[:HEADER_BYTES] != header_block(data):
+        stains.insert(0, (0, HEADER_BYTES))
     torn = False
     if stated_end is None:
         proved = max((record.durable_lsn for record in records), default=0)
@@ -179,7 +183,11 @@ def read_segment(path: Path, stated_end: int | None = None) -> Segment:
                 records = [record for record in records if record.offset < start]
                 bad, reached, torn = bad[:number], start, True
                 break
-    return Segment(header, records, [(start, stop) for start, stop, _ in bad], reached, torn)
+    stains = [stain for stain in stains if stain[0] < reached]
+    damage = sorted(stains + [(start, stop) for start, stop, _ in bad])
+    if stated_end is not None and len(data) < stated_end:
+        damage.append((len(data), stated_end))
+    return Segment(header, records, damage, reached, torn)
 
 
 def read_log(folder: Path) -> dict[int, Segment]:

@@ -2,6 +2,7 @@ import Bytes
 import DiskIO
 import HTTPServer
 import Ingest
+import Logging
 import Metrics
 import NIOCore
 import NIOHTTP1
@@ -28,14 +29,15 @@ final class IntakeFixture: Sendable {
         for path in ["/v", "/v/wal", "/v/quarantine"] { try disk.makeDirectory(path) }
         let options = IngestOptions(
             bodyByteLimit: 1 << 20, decodedByteLimit: 1 << 20, inFlightByteLimit: 1 << 22, inFlightRequestLimit: 100,
-            decode: .standard,
+            diskReserveBytes: 0, decode: .standard,
             seriesPerSegment: 1000, segmentByteLimit: 1 << 20, segmentAge: .seconds(60), rowsPerSegment: 10_000,
             dedupWindow: .seconds(7200), dedupEntryLimit: 1000, keepsOthers: true, classify: { _ in .cost })
         service = IngestService(
-            eventLoop: group.any(), options: options, metrics: IngestMetrics(registry), clocks: clock.clocks)
+            eventLoop: group.any(), options: options, metrics: IngestMetrics(registry), clocks: clock.clocks,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         var known: [(Hash128, BatchAnswer)] = []
         let recovered = try Recovery(Self.layout, in: disk).run(
-            usedBelow: SegmentID(0), newVolume: VolumeID(high: 1, low: 2)
+            retired: [], newVolume: VolumeID(high: 1, low: 2)
         ) { _, record in
             let header = try Batch(payload: record.payload, isCompressed: record.isCompressed).header
             known.append((header.fingerprint, header.answer))
@@ -78,7 +80,7 @@ final class IntakeFixture: Sendable {
     /// Metric names in the log, in order.
     static func stored(_ disk: SimulatedDisk) throws -> [String] {
         var names: [String] = []
-        _ = try Recovery(layout, in: disk).run(usedBelow: SegmentID(0), newVolume: VolumeID(high: 1, low: 2)) {
+        _ = try Recovery(layout, in: disk).run(retired: [], newVolume: VolumeID(high: 1, low: 2)) {
             _, record in
             let batch = try Batch(payload: record.payload, isCompressed: record.isCompressed)
             names += batch.series.map { batch.text(batch.labels[$0.labels.lowerBound].value) }

@@ -84,13 +84,11 @@ enum PendingChange {
     case write(SimulatedDisk.Node, offset: Int, bytes: [UInt8])
     /// The name holds the node from now on; nil: it is gone.
     case entry(path: String, SimulatedDisk.Node?)
+    /// One transaction, as in every journaling file system: never only the removal.
+    case rename(from: String, to: String, SimulatedDisk.Node)
 
     func isWrite(to node: SimulatedDisk.Node) -> Bool {
         if case .write(let written, _, _) = self { written === node } else { false }
-    }
-
-    func isEntry(in directory: String) -> Bool {
-        if case .entry(let path, _) = self { SimulatedDisk.parent(of: path) == directory } else { false }
     }
 }
 
@@ -109,6 +107,10 @@ extension SimulatedDisk {
                     node.keep(bytes, at: offset, crash.fate(index, isWrite: true, &coins))
                 case .entry(let path, let node):
                     if crash.fate(index, isWrite: false, &coins) == .kept { state.durable[path] = node }
+                case .rename(let from, let to, let node):
+                    if crash.fate(index, isWrite: false, &coins) == .kept {
+                        (state.durable[from], state.durable[to]) = (nil, node)
+                    }
                 }
             }
             state.pending = []
@@ -121,8 +123,15 @@ extension SimulatedDisk {
         }
     }
 
-    /// The processes die, the machine lives: nothing is lost, nothing becomes durable by it.
-    package func killProcesses() { locked { $0.open = [:] } }
+    /// The processes died, the machine lives: nothing is lost, nothing becomes durable by it.
+    package func restartProcesses() {
+        locked { state in
+            state.open = [:]
+            state.cutAt = nil
+            state.isOff = false
+            state.injection = nil
+        }
+    }
 
     /// The same disk in the same state, for another future. Not while a file is open.
     package func copy() -> SimulatedDisk {
@@ -143,6 +152,7 @@ extension SimulatedDisk {
                 switch change {
                 case .write(let node, let offset, let bytes): .write(twin(node), offset: offset, bytes: bytes)
                 case .entry(let path, let node): .entry(path: path, node.map(twin))
+                case .rename(let from, let to, let node): .rename(from: from, to: to, twin(node))
                 }
             }
             copied.open = [:]
@@ -178,11 +188,29 @@ extension SimulatedDisk.State {
     /// The file's pending writes are forgotten: visible, and clean in the cache's eyes.
     mutating func drop(_ node: SimulatedDisk.Node) { pending.removeAll { $0.isWrite(to: node) } }
 
-    mutating func settle(directory: String) {
-        for case .entry(let path, let node) in pending where SimulatedDisk.parent(of: path) == directory {
-            durable[path] = node
+    /// Of a rename out of the directory both halves are on the medium, of one into it the new name.
+    /// The cache forgets what it does not have to write: pages that a failed sync had dropped turn out to be lost.
+    mutating func reload(_ node: SimulatedDisk.Node) {
+        let durable = node.durable
+        for case .write(let written, let offset, let bytes) in pending where written === node {
+            node.keep(bytes, at: offset, .kept)
         }
-        pending.removeAll { $0.isEntry(in: directory) }
+        (node.live, node.durable) = (node.durable, durable)
+    }
+
+    mutating func settle(directory: String) {
+        pending = pending.compactMap { change in
+            switch change {
+            case .entry(let path, let node) where SimulatedDisk.parent(of: path) == directory: durable[path] = node
+            case .rename(let from, let to, let node) where SimulatedDisk.parent(of: from) == directory:
+                (durable[from], durable[to]) = (nil, node)
+            case .rename(let from, let to, let node) where SimulatedDisk.parent(of: to) == directory:
+                durable[to] = node
+                return .entry(path: from, nil)
+            default: return change
+            }
+            return nil
+        }
     }
 
     var used: UInt64 {

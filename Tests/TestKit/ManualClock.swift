@@ -15,9 +15,14 @@ package final class ManualClock: Sendable {
     package func advance(_ duration: Duration) {
         state.withLock {
             $0.uptime += duration
-            $0.wall += duration.components.seconds * 1000
+            $0.wall += Int64(duration / .milliseconds(1))
         }
     }
+
+    /// Somebody sets the wall clock.
+    package func jump(milliseconds: Int64) { state.withLock { $0.wall += milliseconds } }
+
+    package var uptime: Duration { state.withLock { $0.uptime } }
 
     package var clocks: Clocks {
         Clocks(

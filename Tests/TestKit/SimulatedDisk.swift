@@ -3,8 +3,7 @@ internal import Synchronization
 
 /// A disk in memory with two views: what processes see, and what a power cut leaves.
 ///
-/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`, each half of a rename by the
-/// sync of its own directory. Until then each write and each entry is a *pending change*, of which a power cut keeps
+/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`. Until then each write and each entry is a *pending change*, of which a power cut keeps
 /// any part (`Crash`). A sync that fails drops the pages: what it covered stays visible, and no later sync of the file
 /// makes it durable, as on Linux. Every call is one numbered operation that can be made to fail (`Injection`) or to be
 /// the instant of the cut: from then on every call fails until `restart`.
@@ -37,6 +36,8 @@ package final class SimulatedDisk: FileSystem {
         var capacity: UInt64?
         /// Bytes that somebody else took.
         var ballast: UInt64 = 0
+        /// Bytes of files that every read of fails.
+        var unreadable: [String: Range<Int>] = [:]
         /// `operation path`, for the rules that a trace must follow.
         var trace: [String] = []
     }
@@ -100,6 +101,9 @@ package final class SimulatedDisk: FileSystem {
             let isShort = try step(&state, .read, path)
             let start = min(Int(offset), node.live.count)
             let count = min(wanted, node.live.count - start)
+            if state.unreadable[path]?.overlaps(start..<start + count) ?? false {
+                throw IOError(.read, path, code: Errno.inputOutput)
+            }
             return Array(node.live[start..<start + (isShort ? (count + 1) / 2 : count)])
         }
         buffer.withUnsafeMutableBytes { $0.copyBytes(from: bytes) }
@@ -151,7 +155,10 @@ package final class SimulatedDisk: FileSystem {
         try locked { state throws(IOError) in
             let (node, path) = node(state, file)
             try step(&state, .setSize, path)
-            precondition(Int(length) == node.live.count, "nothing of ours is ever cut")
+            precondition(Int(length) >= node.live.count, "nothing of ours is ever cut")
+            if Int(length) > node.live.count {
+                node.live += [UInt8](repeating: 0, count: Int(length) - node.live.count)
+            }
             node.reserved = 0
         }
     }
@@ -168,6 +175,14 @@ package final class SimulatedDisk: FileSystem {
                 throw error
             }
             state.settle(node)
+        }
+    }
+
+    package func dropCache(_ file: FileID) throws(IOError) {
+        try locked { state throws(IOError) in
+            let (node, path) = node(state, file)
+            try step(&state, .dropCache, path)
+            state.reload(node)
         }
     }
 
@@ -190,8 +205,8 @@ package final class SimulatedDisk: FileSystem {
 
     private func move(_ state: inout State, _ from: String, _ to: String) throws(IOError) {
         guard let node = state.live[from] else { throw IOError(.rename, from, code: Errno.notFound) }
-        state.link(nil, from)
-        state.link(node, to)
+        (state.live[from], state.live[to]) = (nil, node)
+        state.pending.append(.rename(from: from, to: to, node))
     }
 
     package func remove(_ path: String) throws(IOError) {
@@ -228,10 +243,12 @@ package final class SimulatedDisk: FileSystem {
         try locked { state throws(IOError) in
             try step(&state, .status, path)
             if state.directories.contains(path) {
-                return FileStatus(byteCount: 0, modifiedMilliseconds: 0, isDirectory: true)
+                return FileStatus(byteCount: 0, allocatedByteCount: 0, modifiedMilliseconds: 0, isDirectory: true)
             }
             return state.live[path].map {
-                FileStatus(byteCount: UInt64($0.live.count), modifiedMilliseconds: 0, isDirectory: false)
+                FileStatus(
+                    byteCount: UInt64($0.live.count), allocatedByteCount: $0.allocated, modifiedMilliseconds: 0,
+                    isDirectory: false)
             }
         }
     }
@@ -287,6 +304,9 @@ package final class SimulatedDisk: FileSystem {
             state.pending.removeAll { $0.isWrite(to: node) }
         }
     }
+
+    /// Bytes of a file that the medium does not give back any more.
+    package func makeUnreadable(_ path: String, _ bytes: Range<Int>) { locked { $0.unreadable[path] = bytes } }
 
     /// A file with these bytes, durable at once.
     package func plant(_ path: String, _ bytes: [UInt8]) {

@@ -30,7 +30,7 @@ struct LogFixture {
     /// What recovery finds: payloads as text, in order.
     func recover() throws -> (log: RecoveredLog, payloads: [String]) {
         var payloads: [String] = []
-        let log = try Recovery(layout, in: disk).run(usedBelow: SegmentID(0), newVolume: Self.volume) { _, record in
+        let log = try Recovery(layout, in: disk).run(retired: [], newVolume: Self.volume) { _, record in
             payloads.append(String(decoding: record.payload, as: UTF8.self))
         }
         return (log, payloads)

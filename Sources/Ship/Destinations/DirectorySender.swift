@@ -1,5 +1,6 @@
 internal import DiskIO
 internal import Parquet
+internal import Synchronization
 
 /// Copies files to `<path>/[dt=…/hr=…/]<name>`: complete and durable when the name appears there.
 struct DirectorySender: Sender {
@@ -9,6 +10,14 @@ struct DirectorySender: Sender {
     let path: String
     let hive: Bool
     let fileSystem: any FileSystem
+    private let durable = DurableFolders()
+
+    init(name: String, path: String, hive: Bool, fileSystem: any FileSystem) {
+        self.name = name
+        self.path = path
+        self.hive = hive
+        self.fileSystem = fileSystem
+    }
 
     func prepare(_ rows: [Shipment], _ cycle: Cycle) -> PreparedChunk { PreparedChunk(ready: rows) }
 
@@ -63,12 +72,36 @@ struct DirectorySender: Sender {
         return .uploaded(.local)
     }
 
-    /// Makes `folder` and its missing parents, each durable in its own parent.
+    /// Makes `folder` and its missing parents, each durable in its own parent. One that is there may have been made by
+    /// a process that was killed before its sync: the first file of this process syncs it.
     private func makeDirectories(_ folder: String) throws(IOError) {
-        guard try !fileSystem.exists(folder) else { return }
+        guard !durable.contains(folder) else { return }
         let parent = PosixFileSystem.parent(of: folder)
-        if parent != folder { try makeDirectories(parent) }
-        try fileSystem.makeDirectory(folder)
+        if try !fileSystem.exists(folder) {
+            if parent != folder { try makeDirectories(parent) }
+            try fileSystem.makeDirectory(folder)
+        } else if folder.utf8.count < path.utf8.count {
+            return  // above the destination: somebody else's
+        } else if folder != path {
+            try makeDirectories(parent)
+        }
         try fileSystem.syncDirectory(parent)
+        durable.insert(folder)
+    }
+}
+
+/// Folders whose entries in their parents this process has synced.
+private final class DurableFolders: Sendable {
+    /// Two years of hours; beyond it all are synced again (I9).
+    private static let limit = 20_000
+    private let folders = Mutex<Set<String>>([])
+
+    func contains(_ folder: String) -> Bool { folders.withLock { $0.contains(folder) } }
+
+    func insert(_ folder: String) {
+        folders.withLock { folders in
+            if folders.count >= Self.limit { folders = [] }
+            folders.insert(folder)
+        }
     }
 }

@@ -1,3 +1,5 @@
+internal import CSQLite
+
 /// The ledger's tables, as numbered steps that only go forward. A released step never changes: a new one is added.
 /// docs/formats/ledger.md describes every column.
 enum Schema {
@@ -52,6 +54,7 @@ enum Schema {
                 .damagedLedger, act, cause: "application id \(owner) is not a ledger's", advice: "it is set aside")
         }
         let verdict = try integrity(connection)
+        if let code = readErrorCode(verdict) { throw Connection.error(code, act) }
         guard verdict == "ok" else {
             throw ShipError(
                 .damagedLedger, act, cause: "the integrity check failed: \(verdict.prefix(200))",
@@ -63,6 +66,15 @@ enum Schema {
             for step in migrations[found...] { try connection.execute(step) }
             try connection.execute("PRAGMA application_id=\(applicationID); PRAGMA user_version=\(version)")
         }
+    }
+
+    /// The check meets a page that the medium does not give back: "... error code=266". That is no damage of the file's:
+    /// it is read again at the next start.
+    private static func readErrorCode(_ verdict: String) -> Int32? {
+        guard let text = verdict.split(separator: "error code=").dropFirst().last,
+            let code = Int32(text.prefix { $0.isNumber }), code & 0xFF == SQLITE_IOERR
+        else { return nil }
+        return code
     }
 
     /// "ok", or the first fault. The statement ends here: pragmas cannot change beside one that runs.

@@ -46,29 +46,15 @@ final class CollectorRuntime: Sendable {
         if try fileSystem.exists(layout.collectorShutdownComplete) {
             try fileSystem.remove(layout.collectorShutdownComplete)
         }
-        let window = environment.settings.dedup.window
-        let doneBefore = clocks.wallMilliseconds() - window.components.seconds * 1000
-        // Manifests first, then segments (design.md §3).
-        let manifests = try Publication(layout, in: fileSystem).recover(doneBefore: doneBefore)
-        for name in manifests.damaged {
-            environment.logger.error(
-                "a commit manifest is damaged; it is in quarantine/, nothing of staging/ was removed",
-                metadata: ["name": "\(name)"])
-        }
-        var known = manifests.requests.map { ($0.fingerprint, $0.answer) }
+        let started = clocks.uptime()
         var generator = SystemRandomNumberGenerator()
-        let recovered = try Recovery(layout, in: fileSystem).run(
-            usedBelow: manifests.highestSegment, newVolume: VolumeID(using: &generator)
-        ) { _, record in
-            // A batch of another program version is reported by the compaction that meets it.
-            guard let header = try? Batch(payload: record.payload, isCompressed: record.isCompressed).header,
-                header.receivedAt >= doneBefore
-            else { return }
-            known.append((header.fingerprint, header.answer))
-        }
-        report(recovered, environment.logger)
+        let volume = try RecoveredVolume(
+            layout, in: fileSystem, clocks: clocks, window: environment.settings.dedup.window,
+            newVolume: VolumeID(using: &generator))
+        let recovered = volume.log
+        report(volume, took: clocks.uptime() - started, environment.logger)
         let compactor = CompactorService(
-            environment.compactorOptions, recovered: recovered, layout: layout, fileSystem: fileSystem, clocks: clocks,
+            environment.compactorOptions, recovered: volume, layout: layout, fileSystem: fileSystem, clocks: clocks,
             metrics: CompactorMetrics(environment.registry), logger: environment.logger, onPublish: onPublish)
         let logEnvironment = LogEnvironment(
             layout: layout, fileSystem: fileSystem, clocks: clocks,
@@ -80,7 +66,7 @@ final class CollectorRuntime: Sendable {
         var firstBatch: (@Sendable () -> Void)?
         if recovered.newest.verdict == .none { firstBatch = { compactor.flushWhenSealed() } }
         let log = try await service.start(
-            recovered, environment: logEnvironment, known: known, onRotate: { compactor.wake() },
+            recovered, environment: logEnvironment, known: volume.known, onRotate: { compactor.wake() },
             onFirstBatch: firstBatch)
         compactor.start()
         return CollectorRuntime(
@@ -104,22 +90,42 @@ final class CollectorRuntime: Sendable {
         }
     }
 
-    private static func report(_ recovered: RecoveredLog, _ logger: Logger) {
-        for segment in recovered.segments where !segment.damage.isEmpty {
+    private static func report(_ volume: RecoveredVolume, took duration: Duration, _ logger: Logger) {
+        for name in volume.damagedManifests {
+            logger.error(
+                "a commit manifest is damaged; it is in quarantine/, nothing of staging/ was removed",
+                metadata: ["name": "\(name)"])
+        }
+        for segment in volume.log.segments {
             for range in segment.damage {
                 logger.error(
                     "the log is damaged; a copy is in quarantine/, the rest is used",
                     metadata: [
                         "segment": "\(segment.segment)", "from": "\(range.start)", "to": "\(range.end)",
-                        "rows": "\(range.rows.map(String.init) ?? "unknown")",
+                        "first_record": "\(range.firstLSN)", "rows": "\(range.rows.map(String.init) ?? "unknown")",
                     ])
             }
         }
+        for (segment, error) in volume.log.uncopied {
+            logger.error(
+                "no copy of a damaged segment could be made; compaction makes it before it goes on",
+                metadata: ["segment": "\(segment)", "error": "\(error)"])
+        }
+        for missing in volume.log.missing {
+            logger.error(
+                "a segment of the log is gone, and nothing of ours removed it",
+                metadata: [
+                    "segment": "\(missing.ending.segment)", "rows": "\(missing.ending.rows)",
+                    "last_record": "\(missing.ending.lastLSN)",
+                ])
+        }
+        let newest = volume.log.newest
         logger.info(
             "log recovered",
             metadata: [
-                "segments": "\(recovered.segments.count)", "newest": "\(recovered.newest.segment)",
-                "verdict": "\(recovered.newest.verdict)", "volume": "\(recovered.volume.id)",
+                "segments": "\(volume.log.segments.count)", "newest": "\(newest.segment)",
+                "verdict": "\(newest.verdict)", "volume": "\(volume.log.volume.id)",
+                "bytes": "\(volume.log.segments.reduce(0) { $0 + $1.fileBytes })", "seconds": "\(duration.inSeconds)",
             ])
     }
 

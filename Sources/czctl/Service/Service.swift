@@ -73,7 +73,8 @@ final class Service: Sendable {
             intake = IngestService(
                 eventLoop: group.any(),
                 options: try environment.ingestOptions(reservedFor: environment.settings.destinations),
-                metrics: IngestMetrics(environment.registry), clocks: environment.clocks)
+                metrics: IngestMetrics(environment.registry), clocks: environment.clocks,
+                logger: environment.logger)
         }
         let server = listens ? try await listen(environment, role, group, intake, holder) : nil
         do {
@@ -87,7 +88,7 @@ final class Service: Sendable {
                     if shipper == nil { holder.wakeShipper(environment.layout.shipperSocket) }
                 }
             }
-            let sockets = listens ? try await openSockets(environment, role, group, holder) : []
+            let sockets = listens ? await openSockets(environment, role, group, holder) : []
             let service = Service(
                 environment: environment, role: role, group: group, collector: collector, shipper: shipper,
                 server: server, sockets: sockets)
@@ -141,7 +142,7 @@ final class Service: Sendable {
     private static func openSockets(
         _ environment: ServiceEnvironment, _ role: ServiceRole, _ group: MultiThreadedEventLoopGroup,
         _ holder: ServiceHolder
-    ) async throws -> [ControlServer] {
+    ) async -> [ControlServer] {
         var paths: [String] = []
         if role.collects { paths.append(environment.layout.collectorSocket) }
         if role.ships { paths.append(environment.layout.shipperSocket) }
@@ -153,10 +154,17 @@ final class Service: Sendable {
                     "no control socket: the storage path is too long", metadata: ["path": "\(path)"])
                 continue
             }
-            sockets.append(
-                try await ControlServer.start(path: path, group: group) { command in
-                    await holder.service?.answer(command) ?? ControlReply(error: "starting")
-                })
+            do {
+                sockets.append(
+                    try await ControlServer.start(path: path, group: group) { command in
+                        await holder.service?.answer(command) ?? ControlReply(error: "starting")
+                    })
+            } catch {
+                // The samples come first: a service without its socket is only harder to ask.
+                environment.logger.warning(
+                    "no control socket: czctl cannot ask this service",
+                    metadata: ["path": "\(path)", "error": "\(error)"])
+            }
         }
         return sockets
     }

@@ -48,6 +48,7 @@ struct ServiceEnvironment: Sendable {
         return IngestOptions(
             bodyByteLimit: limits.bodyByteLimit, decodedByteLimit: limits.decodedByteLimit,
             inFlightByteLimit: limits.bytesInFlight, inFlightRequestLimit: limits.requestsInFlight,
+            diskReserveBytes: UInt64(limits.reserveBytes),
             decode: DecodeLimits(
                 labelsPerSeries: limits.labelsPerSeries, labelNameBytes: limits.labelNameByteLimit,
                 labelValueBytes: limits.labelValueByteLimit, expandedLabelBytes: limits.expandedLabelByteLimit),

@@ -1,0 +1,35 @@
+package import Bytes
+package import DiskIO
+package import Samples
+package import WAL
+
+/// A volume as it was found at start, with every interrupted publication finished.
+package struct RecoveredVolume: Sendable {
+    package let log: RecoveredLog
+    /// Requests that a retransmit may repeat, oldest first.
+    package let known: [(fingerprint: Hash128, answer: BatchAnswer)]
+    /// Manifests that could not be read; they are in `quarantine/`.
+    package let damagedManifests: [String]
+
+    /// Manifests first, then segments, then `staging/` (design.md §3). Makes no difference to what is there when it
+    /// runs again.
+    /// - Parameters:
+    ///   - window: `dedup.window`.
+    ///   - newVolume: identity for a volume that has none.
+    package init(
+        _ layout: VolumeLayout, in fileSystem: any FileSystem, clocks: Clocks, window: Duration, newVolume: VolumeID
+    ) throws {
+        let manifests = try Publication(layout, in: fileSystem).recover(
+            now: clocks.wallMilliseconds(), window: window.milliseconds)
+        var known = manifests.requests.map { (fingerprint: $0.fingerprint, answer: $0.answer) }
+        log = try Recovery(layout, in: fileSystem).run(retired: manifests.retired, newVolume: newVolume) { _, record in
+            // A batch of another program version is reported by the compaction that meets it.
+            guard let header = try? BatchHeader(payload: record.payload, isCompressed: record.isCompressed) else {
+                return
+            }
+            known.append((header.fingerprint, header.answer))
+        }
+        self.known = known
+        damagedManifests = manifests.damaged
+    }
+}
