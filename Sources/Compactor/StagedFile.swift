@@ -58,13 +58,10 @@ package final class StoredFile: ByteSource {
     /// SHA-256 of the whole file.
     func sha256() throws -> [UInt8] {
         var digest = Digest(.sha256)
-        var offset: UInt64 = 0
-        while true {
-            let bytes = try file.read(at: offset, count: 1 << 20)
-            if bytes.isEmpty { return digest.finish() }
+        try file.forEachChunk { (bytes, _) throws(IOError) in
             // SAFETY: UInt8 has no padding.
             digest.update(unsafe bytes.span.bytes)
-            offset += UInt64(bytes.count)
         }
+        return digest.finish()
     }
 }

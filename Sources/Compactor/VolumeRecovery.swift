@@ -22,11 +22,12 @@ package struct RecoveredVolume: Sendable {
         let manifests = try Publication(layout, in: fileSystem).recover(
             now: clocks.wallMilliseconds(), window: window.milliseconds)
         var known = manifests.requests.map { (fingerprint: $0.fingerprint, answer: $0.answer) }
+        var inflated: [UInt8] = []
         log = try Recovery(layout, in: fileSystem).run(retired: manifests.retired, newVolume: newVolume) { _, record in
             // A batch of another program version is reported by the compaction that meets it.
-            guard let header = try? BatchHeader(payload: record.payload, isCompressed: record.isCompressed) else {
-                return
-            }
+            guard let header = try? BatchHeader(
+                    payload: record.payload, isCompressed: record.isCompressed, inflated: &inflated)
+            else { return }
             known.append((header.fingerprint, header.answer))
         }
         self.known = known

@@ -1,13 +1,14 @@
 /// Owner of one open file: closed exactly once, on every path.
 ///
-/// Interrupted calls are repeated, short transfers continued and failed reads tried again here; never a sync: the kernel
-/// may have dropped the pages of one that failed (I10).
+/// Interrupted calls are repeated, short transfers continued and failed reads tried again here; never a sync: the
+/// kernel may have dropped the pages of one that failed (I10).
 package struct File: ~Copyable, Sendable {
     /// Interruptions in a row after which a call counts as failed.
     private static let interruptionLimit = 100
     /// A read that fails for the medium's sake is made so often: a second look often succeeds, and what is taken for
     /// damaged costs data.
     private static let readAttemptLimit = 5
+    private static let chunkByteLimit: UInt64 = 1 << 20
 
     package let path: String
     private let fileSystem: any FileSystem
@@ -73,6 +74,20 @@ package struct File: ~Copyable, Sendable {
             }
         }
         return done
+    }
+
+    /// Every byte, in chunks of at most 1 MiB, each with its offset.
+    package func forEachChunk(_ body: ([UInt8], UInt64) throws(IOError) -> Void) throws(IOError) {
+        let size = try size()
+        var chunk = [UInt8](repeating: 0, count: Int(min(size, Self.chunkByteLimit)))
+        var offset: UInt64 = 0
+        while offset < size {
+            let got = try read(at: offset, into: &chunk)
+            if got == 0 { return }
+            chunk.removeLast(chunk.count - got)
+            try body(chunk, offset)
+            offset += UInt64(got)
+        }
     }
 
     private static func uninterrupted<T>(_ call: () throws(IOError) -> T) throws(IOError) -> T {

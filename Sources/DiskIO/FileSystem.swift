@@ -49,8 +49,8 @@ package protocol FileSystem: Sendable {
     func syncData(_ file: FileID) throws(IOError)
     /// `fsync`.
     func sync(_ file: FileID) throws(IOError)
-    /// Drops the file's clean pages from the cache, so that the next read asks the medium: after a failed sync the cache
-    /// shows what the disk may lack.
+    /// Drops the file's clean pages from the cache, so that the next read asks the medium: after a failed sync the
+    /// cache shows what the disk may lack.
     func dropCache(_ file: FileID) throws(IOError)
 
     /// Replaces `to` when it exists.

@@ -84,8 +84,9 @@ package struct Batch: Sendable {
 
 extension BatchHeader {
     /// The header alone of a payload as `BatchEncoder` made it.
-    package init(payload: [UInt8], isCompressed: Bool) throws(BatchError) {
-        self = try Batch.decode(payload, isCompressed) { bytes in try BatchParser.header(of: bytes) }
+    /// - Parameter inflated: memory that is used again from one payload to the next.
+    package init(payload: [UInt8], isCompressed: Bool, inflated: inout [UInt8]) throws(BatchError) {
+        self = try Batch.decode(payload, isCompressed, &inflated) { bytes in try BatchParser.header(of: bytes) }
     }
 }
 
@@ -95,25 +96,23 @@ extension Batch {
 
     /// Decodes a payload as `BatchEncoder` made it.
     package init(payload: [UInt8], isCompressed: Bool) throws(BatchError) {
-        self = try Self.decode(payload, isCompressed) { bytes in try BatchParser.parse(bytes) }
+        var inflated: [UInt8] = []
+        self = try Self.decode(payload, isCompressed, &inflated) { bytes in try BatchParser.parse(bytes) }
     }
 
     fileprivate static func decode<T>(
-        _ payload: [UInt8], _ isCompressed: Bool, _ parse: ([UInt8]) throws -> T
+        _ payload: [UInt8], _ isCompressed: Bool, _ inflated: inout [UInt8], _ parse: ([UInt8]) throws -> T
     ) throws(BatchError) -> T {
-        var bytes = payload
         if isCompressed {
             do throws(SnappyError) {
-                var inflated: [UInt8] = []
                 // SAFETY: UInt8 has no padding.
                 try Snappy.decompress(unsafe payload.span.bytes, limit: Self.byteLimit, into: &inflated)
-                bytes = inflated
             } catch {
                 throw BatchError(reason: .compression)
             }
         }
         do {
-            return try parse(bytes)
+            return try parse(isCompressed ? inflated : payload)
         } catch let error as BatchError {
             throw error
         } catch {

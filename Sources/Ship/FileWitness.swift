@@ -9,8 +9,6 @@ struct FileWitness: Equatable, Sendable {
     let md5: String
     let byteCount: UInt64
 
-    static let chunkByteCount = 1 << 20
-
     /// Reads the file at `path`; `each` sees every chunk with its offset (a copy is made that way).
     static func read(
         _ path: String, in fileSystem: any FileSystem, each: ([UInt8], UInt64) throws(IOError) -> Void
@@ -18,17 +16,15 @@ struct FileWitness: Equatable, Sendable {
         let file = try File(path, .read, in: fileSystem)
         var sha256 = Digest(.sha256)
         var md5 = Digest(.md5)
-        var offset: UInt64 = 0
-        while true {
-            let chunk = try file.read(at: offset, count: chunkByteCount)
-            guard !chunk.isEmpty else { break }
+        var byteCount: UInt64 = 0
+        try file.forEachChunk { (chunk, offset) throws(IOError) in
             // SAFETY: UInt8 has no padding.
             sha256.update(unsafe chunk.span.bytes)
             md5.update(unsafe chunk.span.bytes)
             try each(chunk, offset)
-            offset += UInt64(chunk.count)
+            byteCount += UInt64(chunk.count)
         }
-        return FileWitness(sha256: hex(sha256.finish()), md5: hex(md5.finish()), byteCount: offset)
+        return FileWitness(sha256: hex(sha256.finish()), md5: hex(md5.finish()), byteCount: byteCount)
     }
 
     static func read(_ path: String, in fileSystem: any FileSystem) throws(IOError) -> FileWitness {

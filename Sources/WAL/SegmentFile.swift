@@ -19,11 +19,20 @@ struct SegmentFile: ~Copyable {
 
     /// Up to `count` bytes at `offset`, fewer only at the end of the file.
     func read(at offset: UInt64, count: Int) throws(IOError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try read(at: offset, count: count, into: &bytes)
+        return bytes
+    }
+
+    /// The same, in place of what `buffer` held: its memory is used again.
+    func read(at offset: UInt64, count: Int, into buffer: inout [UInt8]) throws(IOError) {
+        if buffer.count < count { buffer.append(contentsOf: repeatElement(0, count: count - buffer.count)) }
+        if buffer.count > count { buffer.removeLast(buffer.count - count) }
         do throws(IOError) {
-            return try file.read(at: offset, count: count)
+            buffer.removeLast(count - (try file.read(at: offset, into: &buffer)))
         } catch {
             guard error.operation == .read, error.code == Errno.inputOutput else { throw error }
-            return try readAround(offset, Int(min(UInt64(count), byteCount - min(offset, byteCount))))
+            buffer = try readAround(offset, Int(min(UInt64(count), byteCount - min(offset, byteCount))))
         }
     }
 

@@ -41,7 +41,7 @@ package struct SegmentEnding: Equatable, Sendable {
         self.rows = rows
     }
 
-    /// What a segment's successor on disk states of its end; nil when it cannot be read, or states another that is gone.
+    /// What a segment's successor on disk states of its end; nil when it cannot be read, or states one that is gone.
     ///
     /// A successor that names an older segment was begun after the opening of this one had failed: nothing of it was
     /// ever acknowledged.

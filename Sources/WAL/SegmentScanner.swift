@@ -67,6 +67,8 @@ package struct SegmentScanner: ~Copyable {
     private var fileBytes: UInt64 { file.byteCount }
 
     private var window: [UInt8] = []
+    /// Of the record in work: its memory is used again once the visitor has let go of the record.
+    private var payload: [UInt8] = []
     private var windowStart: UInt64 = 0
 
     private var expectedLSN: UInt64
@@ -169,16 +171,19 @@ package struct SegmentScanner: ~Copyable {
         try fill(position, Int(next - position))
         let from = Int(position - windowStart) + WALFormat.recordHeaderBytes
         let kind = RecordKind(rawValue: header.kind)
-        let bytes: [UInt8]
+        var bytes: [UInt8] = []
+        swap(&bytes, &payload)
+        bytes.removeAll(keepingCapacity: true)
         do {
             // SAFETY: as above; fill made sure of the payload or came to the end of the file.
-            let payload = unsafe window.span.bytes.extracting(from..<min(from + header.payloadCount, window.count))
-            guard payload.byteCount == header.payloadCount, key.crc(over: payload) == header.payloadCRC,
+            let stored = unsafe window.span.bytes.extracting(from..<min(from + header.payloadCount, window.count))
+            guard stored.byteCount == header.payloadCount, key.crc(over: stored) == header.payloadCRC,
                 previousCRC == nil || previousCRC == header.previousCRC
             else { return .bad(next: next, rows: Int(header.rows)) }
-            bytes = kind == nil || kind == .padding ? [] : [UInt8](payload)
+            if kind != nil, kind != .padding { bytes.append(stored) }
         }
         noteStain(position + UInt64(WALFormat.recordHeaderBytes + header.payloadCount)..<next, lsn: header.lsn)
+        payload = bytes
         guard let kind else { return .good(nil, crc: crc, next: next) }
         let record = Record(
             kind: kind, offset: position, lsn: header.lsn, durableLSN: header.durableLSN, rows: Int(header.rows),
@@ -233,7 +238,8 @@ package struct SegmentScanner: ~Copyable {
         if position >= windowStart, end <= windowStart + UInt64(window.count) { return }
         if position >= windowStart, windowStart + UInt64(window.count) >= fileBytes { return }
         let wanted = max(count, Self.windowBytes)
-        window = try file.read(at: position, count: Int(min(UInt64(wanted), fileBytes - min(position, fileBytes))))
+        let rest = fileBytes - min(position, fileBytes)
+        try file.read(at: position, count: Int(min(UInt64(wanted), rest)), into: &window)
         windowStart = position
     }
 

@@ -104,25 +104,36 @@ struct FaultPoint: Sendable, CustomStringConvertible {
     let fault: Fault
     let span: Injection.Span
 
-    static let kinds: [(Fault, Injection.Span)] =
-        [Errno.inputOutput, Errno.noSpace, Errno.quota, Errno.interrupted, Errno.tooManyFiles, Errno.readOnly]
+    /// What may happen to a call that reads: it needs no space, and no leave to write.
+    private static let reading: [(Fault, Injection.Span)] =
+        [Errno.inputOutput, Errno.interrupted, Errno.tooManyFiles]
         .flatMap { [(.error($0), .once), (.error($0), .times(3))] }
         + [(.shortTransfer, .once), (.shortTransfer, .times(3))]
+    private static let changing: [(Fault, Injection.Span)] =
+        reading
+        + [Errno.noSpace, Errno.quota, Errno.readOnly].flatMap { [(.error($0), .once), (.error($0), .times(3))] }
         + [Errno.noSpace, Errno.quota].map { (.error($0), .untilFreed) }
+
+    /// - Parameter call: a line of the trace.
+    static func kinds(of call: String) -> [(Fault, Injection.Span)] {
+        let isReading = ["read", "size", "list", "status", "space"].contains { call.hasPrefix($0) }
+        return isReading ? reading : changing
+    }
 
     var description: String { "\(fault) \(span) at operation \(operation)" }
 }
 
 @Suite("Every instant of a volume's life", .serialized)
 struct ExhaustiveTests {
-    static let operationCount: Int = {
-        guard let world = try? World(.directory) else { return 0 }
+    static let trace: [String] = {
+        guard let world = try? World(.directory) else { return [] }
         Script.run(world)
-        return world.disk.operationCount
+        return world.disk.trace
     }()
+    static var operationCount: Int { trace.count }
 
     @Test("the script is as long as it was when the cases were counted")
-    func pinned() { #expect(Self.operationCount == 565) }
+    func pinned() { #expect(Self.operationCount == 556) }
 
     @Test("the script as it is violates nothing")
     func calm() throws {
@@ -190,8 +201,8 @@ struct ExhaustiveTests {
 
     @Test("every operation fails, in every way, once, three times, or until space is freed; then the power goes")
     func faults() async {
-        let points = (0..<Self.operationCount).flatMap { operation in
-            FaultPoint.kinds.map { FaultPoint(operation: operation, fault: $0.0, span: $0.1) }
+        let points = Self.trace.enumerated().flatMap { operation, call in
+            FaultPoint.kinds(of: call).map { FaultPoint(operation: operation, fault: $0.0, span: $0.1) }
         }
         #expect(points.count >= 5_000)
         let found = await Parallel.violations(of: points) { point in

@@ -123,12 +123,6 @@ package actor Ledger {
     private static func copyFile(_ from: String, to: String, _ fileSystem: any FileSystem) throws(IOError) {
         let source = try File(from, .read, in: fileSystem)
         let target = try File(to, .create, in: fileSystem)
-        var offset: UInt64 = 0
-        while true {
-            let bytes = try source.read(at: offset, count: 1 << 20)
-            guard !bytes.isEmpty else { return }
-            try target.write(bytes, at: offset)
-            offset += UInt64(bytes.count)
-        }
+        try source.forEachChunk { (bytes, offset) throws(IOError) in try target.write(bytes, at: offset) }
     }
 }
