@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build test check format bench
+.PHONY: run build test check format bench bench-recovery soak replay planted
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -25,9 +25,30 @@ check:
 	@scripts/test.sh $(SWIFT_FLAGS)
 	@scripts/check_links.sh
 
+# One life of the simulation, told in full: make replay SEED=123
+replay:
+	@scripts/setup.sh test
+	swift build --build-tests $(SWIFT_FLAGS)
+	CIRRUS_SEED=$(SEED) swift test --skip-build $(SWIFT_FLAGS) --filter SeedTests/replay
+
+# The durability suites at length: make soak SEEDS=50000 KILLS=500 CUTS=1000 FILLS=50 INJECTIONS=450 MINUTES=0
+soak: export SEEDS FIRST_SEED KILLS CUTS FILLS INJECTIONS MINUTES
+soak: build
+	@scripts/setup.sh test
+	@scripts/soak.sh $(SWIFT_FLAGS)
+
+# Plants realistic omissions one by one; the tests must catch each: docs/testing.md.
+planted:
+	@scripts/setup.sh test
+	@python3 Tests/Planted/plant.py
+
 format:
 	swift format --in-place --recursive Sources Tests Package.swift
 
 bench: build
 	@scripts/setup.sh test
 	.venv/bin/python Benchmarks/ingest.py
+
+bench-recovery: build
+	@scripts/setup.sh test
+	.venv/bin/python Benchmarks/recovery.py

@@ -24,11 +24,13 @@ package struct RecoveredVolume: Sendable {
         var known = manifests.requests.map { (fingerprint: $0.fingerprint, answer: $0.answer) }
         var inflated: [UInt8] = []
         log = try Recovery(layout, in: fileSystem).run(retired: manifests.retired, newVolume: newVolume) { _, record in
-            // A batch of another program version is reported by the compaction that meets it.
-            guard let header = try? BatchHeader(
+            do throws(BatchError) {
+                let header = try BatchHeader(
                     payload: record.payload, isCompressed: record.isCompressed, inflated: &inflated)
-            else { return }
-            known.append((header.fingerprint, header.answer))
+                known.append((header.fingerprint, header.answer))
+            } catch {
+                // A batch of another program version: the compaction that meets it reports it.
+            }
         }
         self.known = known
         damagedManifests = manifests.damaged

@@ -69,9 +69,9 @@ package struct SegmentWriter: ~Copyable {
             try fileSystem.renameExclusively(prepared, to: directory.path(of: id))
             try fileSystem.syncDirectory(directory.path)
         } catch {
-            // On a full disk the space of every attempt counts. What stays holds nothing: the next start sweeps it.
-            try? file.setSize(WALFormat.blockBytes)
-            try? fileSystem.remove(prepared)
+            // On a full disk the space of every attempt counts.
+            try? file.setSize(WALFormat.blockBytes)  // fails: the space returns with the next start
+            try? fileSystem.remove(prepared)  // fails: the next start sweeps it
             throw error
         }
         self.header = header

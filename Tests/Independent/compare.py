@@ -51,7 +51,9 @@ def main() -> int:
     with multiprocessing.Pool(os.cpu_count()) as pool:
         found = [line for part in pool.imap_unordered(differences, chunks) for line in part]
     flipped = sum(line.split()[3] != "-1" for line in lines)
-    print(f"independent reader: {len(lines):,} segments, {flipped:,} of them with a flipped bit, {len(found)} differences")
+    print(
+        f"independent reader: {len(lines):,} segments, {flipped:,} of them with a flipped bit, {len(found)} differences"
+    )
     for line in found[:SHOWN]:
         print(f"  differs: {line}")
     return 1 if found or not lines else 0

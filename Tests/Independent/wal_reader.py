@@ -121,7 +121,7 @@ class _Scanner:
         return struct.pack("<QQQ", self.header.salt, self.header.segment, offset)
 
     def scan(self, end: int, is_stated: bool):
-        """Good records up to `end`, the bad ranges between as (from, to, first missing LSN), and bytes that should be 0."""
+        """Good records up to `end`, bad ranges between as (from, to, first missing LSN), and bytes that should be 0."""
         records, bad, stains = [], [], []
         offset, expected, previous = HEADER_BYTES, self.header.first_lsn, 0
         while offset < end:

@@ -40,7 +40,9 @@ struct SeedTests {
     @Test("a seed gives the same life again, to the hash of its trace")
     func repeats() async {
         let found = await Parallel.violations(of: Array(UInt64(1)...40)) { seed in
-            guard let first = try? Life.run(seed: seed), let second = try? Life.run(seed: seed) else {
+            guard let first = try? Life.run(seed: seed, hashing: true),
+                let second = try? Life.run(seed: seed, hashing: true)
+            else {
                 return ["no life"]
             }
             guard first.hash != second.hash else { return [] }
@@ -58,7 +60,7 @@ struct SeedTests {
     func replay() async throws {
         let seed = Settings.number("CIRRUS_SEED", or: 1)
         let found = await Parallel.violations(of: [UInt64(seed)]) { seed in
-            guard let outcome = try? Life.run(seed: seed) else { return ["no life"] }
+            guard let outcome = try? Life.run(seed: seed, hashing: true) else { return ["no life"] }
             for line in outcome.story { print(line) }
             print("seed \(seed): trace hash \(outcome.hash), \(outcome.violations.count) violations")
             return outcome.violations

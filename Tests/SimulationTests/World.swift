@@ -61,6 +61,9 @@ final class World {
         if shipper == nil { attempt("start shipper") { shipper = try makeShipper() } }
     }
 
+    /// Nobody reads them, and a restart is not to cost a registry of a hundred counters.
+    private static let shipMetrics = ShipMetrics(MetricsRegistry(), destinations: [], wallSeconds: { 0 })
+
     private func makeShipper() throws -> ShipService {
         let target: DestinationOptions =
             switch destination {
@@ -72,7 +75,7 @@ final class World {
                 clusterName: "c1", cloudAccountID: "123", region: "r", version: "1", hostName: "pod",
                 destinations: [target], maxRetries: 1, uploadWidth: 1, uploadedRetention: .seconds(300)),
             layout: layout, fileSystem: fileSystem, clocks: clock.clocks, transport: store, jitter: Jitter { 0.5 },
-            metrics: ShipMetrics(MetricsRegistry(), destinations: [target], wallSeconds: { 0 }),
+            metrics: Self.shipMetrics,
             logger: Collector.logger, owner: "simulation")
     }
 

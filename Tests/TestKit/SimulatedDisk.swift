@@ -3,11 +3,11 @@ internal import Synchronization
 
 /// A disk in memory with two views: what processes see, and what a power cut leaves.
 ///
-/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`. Until then each write and each
-/// entry is a *pending change*, of which a power cut keeps any part (`Crash`). A sync that fails drops the pages: what it
-/// covered stays visible, and no later sync of the file makes it durable, as on Linux. Every call is one numbered
-/// operation that can be made to fail (`Injection`) or to be the instant of the cut: from then on every call fails until
-/// `restart`.
+/// Content becomes durable by `sync` or `syncData` of the file, names by `syncDirectory`. Until then each write and
+/// each entry is a *pending change*, of which a power cut keeps any part (`Crash`). A sync that fails drops the pages:
+/// what it covered stays visible, and no later sync of the file makes it durable, as on Linux. Every call is one
+/// numbered operation that can be made to fail (`Injection`) or to be the instant of the cut: from then on every call
+/// fails until `restart`.
 package final class SimulatedDisk: FileSystem {
     /// A file's bytes, as processes see them and as the medium has them.
     final class Node {
@@ -228,8 +228,13 @@ package final class SimulatedDisk: FileSystem {
     package func list(_ directory: String) throws(IOError) -> [String] {
         try locked { state throws(IOError) in
             try step(&state, .list, directory)
-            return state.live.keys.filter { Self.parent(of: $0) == directory }
-                .map { String($0.dropFirst(directory.utf8.count + 1)) }.sorted()
+            let prefix = Array((directory + "/").utf8)
+            return state.live.keys.compactMap { path in
+                let bytes = path.utf8
+                guard bytes.starts(with: prefix) else { return nil }
+                let name = bytes.dropFirst(prefix.count)
+                return name.contains(UInt8(ascii: "/")) ? nil : String(Substring(name))
+            }.sorted()
         }
     }
 

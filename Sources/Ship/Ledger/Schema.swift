@@ -68,8 +68,8 @@ enum Schema {
         }
     }
 
-    /// The check met a page that the medium does not give back: "... error code=266". That is no damage of the file: it is
-    /// read again at the next start.
+    /// The check met a page that the medium does not give back: "... error code=266". That is no damage of the file:
+    /// it is read again at the next start.
     private static func readErrorCode(_ verdict: String) -> Int32? {
         guard let text = verdict.split(separator: "error code=").dropFirst().last,
             let code = Int32(text.prefix { $0.isNumber }), code & 0xFF == SQLITE_IOERR

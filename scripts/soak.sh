@@ -1,0 +1,41 @@
+#!/bin/bash
+# The durability suites at length, one summary line each. Again and again until the minutes are over, if any are given,
+# each round with seeds of its own.
+#   make soak SEEDS=50000 KILLS=500 CUTS=1000 FILLS=50 INJECTIONS=450 MINUTES=0
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+: "${SEEDS:=50000}" "${FIRST_SEED:=1}" "${KILLS:=500}" "${CUTS:=1000}" "${FILLS:=50}" "${INJECTIONS:=450}"
+: "${MINUTES:=0}"
+
+swift build --build-tests "$@"
+log=$(mktemp)
+summary=$(mktemp)
+trap 'rm -f "$log" "$summary"' EXIT
+SECONDS=0
+
+# The lines that a suite ends with; everything it said when it fails.
+run() {
+    local lines=$1
+    shift
+    echo "soak: $* (log: $log)"
+    if ! "$@" >"$log" 2>&1; then
+        tail -100 "$log" >&2
+        echo "soak: failed after $SECONDS s: $*" >&2
+        exit 1
+    fi
+    grep -aE "$lines" "$log" | tee -a "$summary"
+}
+
+while :; do
+    run '^seeds: ' env CIRRUS_FIRST_SEED="$FIRST_SEED" CIRRUS_SEEDS="$SEEDS" \
+        swift test --skip-build --filter SeedTests/seeds "$@"
+    export CZCTL=.build/release/czctl
+    run '^kills: ' env CIRRUS_KILLS="$KILLS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_kill.py
+    run '^power cuts: ' env CIRRUS_CUTS="$CUTS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_power_cut.py
+    run '^(full disk|backlog|started)' env CIRRUS_FILLS="$FILLS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_disk_full.py
+    run '^(failing|slow)' env CIRRUS_INJECTIONS="$INJECTIONS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_system_calls.py
+    [ "$SECONDS" -lt $((MINUTES * 60)) ] || break
+    FIRST_SEED=$((FIRST_SEED + SEEDS))
+done
+echo "soak: $SECONDS s, every line:"
+cat "$summary"
