@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import Parquet
 import Samples
+import Synchronization
 import TestKit
 import Testing
 import WAL
@@ -45,6 +46,15 @@ struct CompactionTests {
         #expect(report.rows("written") == 2)
         #expect(report.rows("deduplicated") == 2)
         #expect(report.rows("conflicts") == 1)
+    }
+
+    @Test("equal values are equal bits: 0 and -0 are two, a NaN is equal to itself")
+    func equalBits() throws {
+        let fixture = try CompactionFixture()
+        try fixture.write([[[0, -0.0, .nan, .nan, .nan, 0].map { Self.sample("up", "a", 1, $0) }]])
+        let report = try #require(try fixture.compact())
+        #expect(report.rows("written") == 3)
+        #expect(report.rows("deduplicated") == 3)
     }
 
     @Test("an hour and a stream become files of their own")
@@ -169,6 +179,42 @@ struct PublicationCrashTests {
         }
     }
 
+    private static func service(_ fixture: CompactionFixture, _ found: RecoveredVolume) -> CompactorService {
+        CompactorService(
+            fixture.options, recovered: found, layout: fixture.layout, fileSystem: fixture.disk,
+            clocks: fixture.clock.clocks, metrics: CompactorMetrics(MetricsRegistry()),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onPublish: { _ in })
+    }
+
+    @Test(
+        "a manifest whose directory was not synced is not acted upon: the power goes at every instant of the next try",
+        arguments: [true, false])
+    func unsyncedManifest(isKilled: Bool) throws {
+        for operation in 0..<1_000 {
+            let fixture = try Self.prepared()
+            let service = Self.service(fixture, try fixture.recoverVolume())
+            let isNamed = Mutex(false)
+            fixture.disk.inject(
+                Injection { call in
+                    if call.operation == .rename, call.path.hasSuffix(".commit") { isNamed.withLock { $0 = true } }
+                    let fails = call.operation == .syncDirectory && isNamed.withLock { $0 }
+                    return fails ? .error(Errno.inputOutput) : nil
+                })
+            #expect(throws: IOError.self) { try service.check(flushing: true) }
+            if isKilled { fixture.disk.restartProcesses() } else { fixture.disk.inject(nil) }
+            fixture.disk.cutPower(before: fixture.disk.operationCount + operation)
+            if isKilled { _ = try? fixture.recoverVolume() } else { try? service.check(flushing: true) }
+            let isOver = !fixture.disk.isOff
+            fixture.disk.restart(.nothing)
+            try fixture.write([[[CompactionTests.sample("late", "a", 9, 7)]]], behind: try fixture.recover())
+            try fixture.compact()
+            let rows = try fixture.publishedRows()
+            #expect(rows.count == 4 && Set(rows).count == 4, "operation \(operation): \(rows)")
+            if isOver { return }
+        }
+        Issue.record("it never ends")
+    }
+
     @Test("a service that tries again beside a newer segment publishes each row once")
     func retryWithoutRestart() async throws {
         for operation in Self.operations {
@@ -176,10 +222,7 @@ struct PublicationCrashTests {
             let before = fixture.disk.operationCount
             let found = try fixture.recoverVolume()
             let recoveryCount = fixture.disk.operationCount - before
-            let service = CompactorService(
-                fixture.options, recovered: found, layout: fixture.layout, fileSystem: fixture.disk,
-                clocks: fixture.clock.clocks, metrics: CompactorMetrics(MetricsRegistry()),
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onPublish: { _ in })
+            let service = Self.service(fixture, found)
             fixture.disk.inject(.at(operation + recoveryCount, .error(Errno.inputOutput)))
             service.start()
             // Fails or not: what counts is what is there in the end.

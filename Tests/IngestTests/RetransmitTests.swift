@@ -24,12 +24,12 @@ final class IntakeFixture: Sendable {
     let log: LogWriter
     static let layout = VolumeLayout(root: "/v")
 
-    init(_ disk: SimulatedDisk) async throws {
+    init(_ disk: SimulatedDisk, reserveBytes: UInt64 = 0) async throws {
         self.disk = disk
         for path in ["/v", "/v/wal", "/v/quarantine"] { try disk.makeDirectory(path) }
         let options = IngestOptions(
             bodyByteLimit: 1 << 20, decodedByteLimit: 1 << 20, inFlightByteLimit: 1 << 22, inFlightRequestLimit: 100,
-            diskReserveBytes: 0, decode: .standard,
+            diskReserveBytes: reserveBytes, decode: .standard,
             seriesPerSegment: 1000, segmentByteLimit: 1 << 20, segmentAge: .seconds(60), rowsPerSegment: 10_000,
             dedupWindow: .seconds(7200), dedupEntryLimit: 1000, keepsOthers: true, classify: { _ in .cost })
         service = IngestService(
@@ -48,8 +48,25 @@ final class IntakeFixture: Sendable {
         log = try await service.start(recovered, environment: environment, known: known, onRotate: {})
     }
 
-    /// Posts a v1 request of one sample; the answer's status and written header.
-    func post(_ name: String, at timestamp: Int64 = 1) async throws -> (status: Int, written: String?) {
+    private var handler: RemoteWriteHandler {
+        RemoteWriteHandler(service, clocks: clock.clocks, operatorRoutes: NoRoutes())
+    }
+
+    /// The status of a refusal before the body is read; nil: it would be read.
+    func refusal() async throws -> Int? {
+        try await group.any().submit { [handler] in
+            let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/api/v1/write")
+            guard let refusal = handler.admit(head, declaredLength: 9) else {
+                handler.abandoned(head, declaredLength: 9)
+                return nil
+            }
+            return Int(refusal.status.code)
+        }.get()
+    }
+
+    /// Posts a v1 request of one sample a name, which is refused where the name is empty; the answer's status and
+    /// written header.
+    func post(_ names: String..., at timestamp: Int64 = 1) async throws -> (status: Int, written: String?) {
         var sample = ByteWriter()
         sample.varint(1 << 3 | 1)
         sample.u64((1.0).bitPattern)
@@ -61,12 +78,13 @@ final class IntakeFixture: Sendable {
             out.varint(UInt64(bytes.count))
             return out.bytes + bytes
         }
-        let label = field(1, field(1, Array("__name__".utf8)) + field(2, Array(name.utf8)))
-        let body = field(1, label + field(2, sample.bytes))
+        let body = names.flatMap { name in
+            let label = field(1, field(1, Array("__name__".utf8)) + field(2, Array(name.utf8)))
+            return field(1, label + field(2, sample.bytes))
+        }
         let compressed = Snappy.compress(body.span.bytes)
-        let handler = RemoteWriteHandler(service, clocks: clock.clocks, operatorRoutes: NoRoutes())
         let loop = group.any()
-        let response = try await loop.flatSubmit {
+        let response = try await loop.flatSubmit { [handler] in
             handler.handle(
                 HTTPRequest(
                     method: .POST, path: "/api/v1/write", query: nil, headers: [:], body: ByteBuffer(bytes: compressed),
@@ -124,6 +142,19 @@ struct RetransmitTests {
         #expect(metrics.received.value == metrics.stored.value + metrics.retransmitted.value)
         try await second.stop()
         #expect(try IntakeFixture.stored(disk) == ["up"])
+    }
+
+    @Test("a request that is stored in part is a 400 that says how much, also when it comes again")
+    func inPart() async throws {
+        let disk = SimulatedDisk()
+        let fixture = try await IntakeFixture(disk)
+        for _ in 0..<2 {
+            let answer = try await fixture.post("up", "", "down")
+            #expect(answer.status == 400)
+            #expect(answer.written == "2")
+        }
+        try await fixture.stop()
+        #expect(try IntakeFixture.stored(disk) == ["up", "down"])
     }
 
     @Test("after dedup.window the same bytes are a new request")

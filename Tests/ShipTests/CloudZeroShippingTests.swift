@@ -123,6 +123,25 @@ import Testing
         #expect(shipper.metrics.presignedURLErrors.value(.expiredURL) == 1)
     }
 
+    @Test func aFreshURLIsStoredBeforeItIsUsed() async throws {
+        let name = try volume.addFile(1)
+        let asked = SharedFlag()
+        transport.answer { seen in
+            if seen.path.hasSuffix("/upload") {
+                let signature = asked.setOnce() ? "OLD" : "NEW"
+                return .success(
+                    HTTPResponse(200, UploadServer.map([name]) { UploadServer.url($0, signature: signature) }))
+            }
+            if seen.url.hasSuffix("NEW") { return .failure(TransportError(.connection, "reset")) }
+            return .success(HTTPResponse(403, AnswerRulesTests.xml("ExpiredToken")))
+        }
+        do { #expect(await (try shipper { $0.maxRetries = 0 }).pass().failed == 1) }
+        transport.answer(UploadServer.good)
+        #expect(await (try shipper()).service.pass(ignoringBackOff: true).uploaded == 1)
+        #expect(transport.puts.last?.url.hasSuffix("NEW") == true, "after a restart too")
+        #expect(transport.allocations.count == 2)
+    }
+
     @Test func aServerThatAlwaysSaysExpiredIsAskedABoundedNumberOfTimes() async throws {
         try volume.addFile(1)
         transport.answer { seen in

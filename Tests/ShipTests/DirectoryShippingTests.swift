@@ -166,6 +166,22 @@ import Testing
         #expect(try volume.names(volume.layout.uploaded) == [name])
     }
 
+    @Test func whatOneDestinationLacksOutlivesAnyRetention() async throws {
+        let volume = try TestVolume()
+        let name = try volume.addFile(1)
+        let blocked = volume.layout.root + "/blocked"
+        try volume.fileSystem.publish([1], at: blocked)
+        let destinations = [volume.directory, .directory(name: "b", path: blocked + "/x", hive: false)]
+        let shipper = try TestShipper(volume, destinations) {
+            $0.maxRetries = 0
+            $0.uploadedRetention = .seconds(60)
+        }
+        _ = await shipper.pass()
+        shipper.clock.advance(.seconds(86_400))
+        #expect(await shipper.pass().purged == 0)
+        #expect(try volume.names(volume.layout.outbox) == [name])
+    }
+
     @Test func rowsComeFromTheFooter() async throws {
         let volume = try TestVolume()
         let schema = Schema(root: "r", columns: [Column("x", .int64, .plain)])

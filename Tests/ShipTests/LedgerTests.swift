@@ -115,6 +115,10 @@ import Testing
         #expect(stat(volume.layout.ledger, &information) == 0 && information.st_mode & 0o777 == 0o600)
     }
 
+    @Test func everyCommitSyncsTheJournalsDirectoryToo() async throws {
+        #expect(try await Self.open(volume).synchronousMode() == 3, "EXTRA: a power cut brings no journal back")
+    }
+
     enum Damage: CaseIterable { case notALedger, header, middle, otherApplication }
 
     @Test(arguments: Damage.allCases)

@@ -188,7 +188,12 @@ struct ExhaustiveTests {
             guard let world = try? World(.directory), let again = point.again else { return ["no world"] }
             world.cutPower(before: point.operation)
             Script.run(world)
-            world.restart(.random(seed: UInt64(point.operation * 1000 + again)))
+            // Every second time the processes alone died: what the cache holds then is not yet on the medium.
+            if again % 2 == 0 {
+                world.restart(.random(seed: UInt64(point.operation * 1000 + again)))
+            } else {
+                world.killProcesses()
+            }
             world.cutPower(before: world.disk.operationCount + again)
             _ = world.finish()
             if world.disk.isOff { world.restart(.random(seed: UInt64(again))) }

@@ -188,7 +188,6 @@ extension SimulatedDisk.State {
     /// The file's pending writes are forgotten: visible, and clean in the cache's eyes.
     mutating func drop(_ node: SimulatedDisk.Node) { pending.removeAll { $0.isWrite(to: node) } }
 
-    /// Of a rename out of the directory both halves are on the medium, of one into it the new name.
     /// The cache forgets what it does not have to write: pages that a failed sync had dropped turn out to be lost.
     mutating func reload(_ node: SimulatedDisk.Node) {
         let durable = node.durable
@@ -198,6 +197,7 @@ extension SimulatedDisk.State {
         (node.live, node.durable) = (node.durable, durable)
     }
 
+    /// Of a rename out of the directory both halves are on the medium, of one into it the new name.
     mutating func settle(directory: String) {
         pending = pending.compactMap { change in
             switch change {

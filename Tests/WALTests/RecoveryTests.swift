@@ -67,6 +67,42 @@ struct RecoveryTests {
         #expect(found.log.segments[0].damage.isEmpty)
     }
 
+    @Test(
+        "what recovery finds after a kill outlives a power cut, whether the last sync failed or was never made",
+        arguments: [true, false])
+    func settled(syncFails: Bool) throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("kept")], epoch: 1)
+        let sync = fixture.disk.operationCount + 1  // after the write
+        if syncFails {
+            fixture.disk.inject(.at(sync, .error(Errno.inputOutput)))
+        } else {
+            fixture.disk.cutPower(before: sync)
+        }
+        guard case .poisoned = appender.append([LogFixture.record("cached")], epoch: 1) else {
+            Issue.record("a group without its sync must not count")
+            return
+        }
+        fixture.disk.restartProcesses()
+        let found = try fixture.recover()
+        var next = LogAppender(found.log, environment: fixture.environment())
+        try next.rotate(to: 1)  // its header states what was found
+        fixture.disk.restart(.nothing)
+        #expect(try fixture.recover().payloads == found.payloads)
+    }
+
+    @Test("what a poisoned segment holds behind its stated end is not read")
+    func behindTheEnd() throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a")], epoch: 1)
+        fixture.disk.inject(.at(fixture.disk.operationCount + 1, .error(Errno.inputOutput)))  // the sync
+        _ = appender.append([LogFixture.record("b")], epoch: 1)
+        #expect(appender.append([LogFixture.record("b")], epoch: 2) == .durable)
+        #expect(try fixture.recover().payloads == ["a", "b"])
+    }
+
     @Test("damage to acknowledged data is told from a torn tail, reported and copied; the rest is kept")
     func damage() throws {
         let fixture = try LogFixture()
@@ -82,7 +118,8 @@ struct RecoveryTests {
         let range = try #require(found.log.segments[0].damage.first)
         #expect((range.start, range.end, range.firstLSN) == (8192, 8240, 3))
         #expect(range.rows == 3)
-        #expect(fixture.disk.bytes("/v/quarantine/00000000000000000001.wal") != nil)
+        fixture.disk.restart(.nothing)
+        #expect(fixture.disk.bytes("/v/quarantine/00000000000000000001.wal") == fixture.disk.bytes(path))
         let report = String(
             decoding: fixture.disk.bytes("/v/quarantine/00000000000000000001.wal.txt") ?? [], as: UTF8.self)
         #expect(report.contains("bytes 8192..<8240 damaged"))

@@ -28,6 +28,9 @@ package actor Ledger {
         }
     }
 
+    /// `PRAGMA synchronous`: 3 = EXTRA, without which a power cut can bring a journal back and undo a commit.
+    package func synchronousMode() throws(ShipError) -> Int64 { try connection.integer("PRAGMA synchronous") }
+
     /// Opens the ledger of a stopped or running shipper for an operator's moves.
     /// - Throws: `.notFound` when there is none; `.damagedLedger`: only the shipper sets it aside.
     package static func openExisting(
