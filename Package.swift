@@ -31,20 +31,20 @@ let leaves: [Target] = [
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict + optimized),
     .target(name: "Snappy", dependencies: ["CSnappy"], swiftSettings: strict + optimized),
-    .target(name: "Digest", dependencies: ["CCrypto"], swiftSettings: strict),
+    .target(name: "Digest", dependencies: ["CCrypto"], swiftSettings: strict + optimized),
 ]
 
 // L1: ground.
 let ground: [Target] = [
     .target(name: "Samples", dependencies: ["Bytes", "Snappy"], swiftSettings: strict + optimized),
     .target(name: "DiskIO", dependencies: ["CLinux"], swiftSettings: strict + optimized),
-    .target(name: "Metrics", swiftSettings: strict),
+    .target(name: "Metrics", swiftSettings: strict + optimized),
     .target(name: "HTTPServer", dependencies: [nioCore, nioPosix, nioHTTP1], swiftSettings: strict),
 ]
 
 // L2: formats. They never import each other.
 let formats: [Target] = [
-    .target(name: "RemoteWrite", dependencies: ["Bytes", "Snappy", "Samples"], swiftSettings: strict),
+    .target(name: "RemoteWrite", dependencies: ["Bytes", "Snappy", "Samples"], swiftSettings: strict + optimized),
     .target(name: "WAL", dependencies: ["Bytes", "DiskIO"], swiftSettings: strict + optimized),
     .target(name: "Parquet", dependencies: ["Bytes", "Snappy", "Digest"], swiftSettings: strict + optimized),
     .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
@@ -58,7 +58,7 @@ let services: [Target] = [
             "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", nioCore, nioHTTP1,
             logging,
         ],
-        swiftSettings: strict),
+        swiftSettings: strict + optimized),
     .target(
         name: "Compactor",
         dependencies: ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet", logging],
@@ -66,7 +66,7 @@ let services: [Target] = [
     .target(
         name: "Ship",
         dependencies: ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet", logging],
-        swiftSettings: strict),
+        swiftSettings: strict + optimized),
 ]
 
 // L4: the program.

@@ -87,7 +87,7 @@ package struct Recovery {
     ) throws -> SegmentSummary {
         // Where a successor states the end, all that is read before it counts: one pass.
         if let stated { return try pass(id, stated: stated) { try visit(id, $0) } }
-        settle(id)
+        try settle(id)
         var summary = try pass(id, stated: nil) { _ in }
         if summary.header == nil {
             // Its positions are unknown: leap, so that no LSN is ever used twice.
@@ -105,15 +105,11 @@ package struct Recovery {
     /// Makes what will be read of a segment without a successor what the medium has. A process that was killed may have
     /// left a group that was written and not synced, or whose sync failed: without this it would be taken for durable,
     /// stated by the successor, answered to a retransmit, and gone with the next power cut (I1, I10).
-    private func settle(_ id: SegmentID) {
-        do throws(IOError) {
-            let file = try File(directory.path(of: id), .read, in: fileSystem)
-            // A sync that fails drops its pages. What is read afterwards is on the medium, and that alone counts.
-            do throws(IOError) { try file.sync() } catch {}
-            try file.dropCache()
-        } catch {
-            // It cannot be opened, or the cache not dropped: the scan meets the same file and reports.
-        }
+    private func settle(_ id: SegmentID) throws(IOError) {
+        let file = try File(directory.path(of: id), .read, in: fileSystem)
+        // A sync that fails drops its pages. What is read afterwards is on the medium, and that alone counts.
+        do throws(IOError) { try file.sync() } catch {}
+        try file.dropCache()
     }
 
     private func pass(

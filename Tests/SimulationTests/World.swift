@@ -122,7 +122,7 @@ final class World {
         collector = nil
         weak let last = shipper
         shipper = nil
-        while last != nil { sched_yield() }
+        while last != nil || DirectoryLock.isHeld(layout.shipperLock) { sched_yield() }
     }
 
     // MARK: Acts

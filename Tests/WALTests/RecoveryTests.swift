@@ -92,6 +92,24 @@ struct RecoveryTests {
         #expect(try fixture.recover().payloads == found.payloads)
     }
 
+    @Test("where the cache cannot be set right, nothing is believed: the start is tried again")
+    func unsettled() throws {
+        let fixture = try LogFixture()
+        _ = try fixture.open()
+        let before = fixture.disk.operationCount
+        _ = try fixture.recover()
+        let trace = fixture.disk.trace
+        let drop = try #require(trace.indices.last { $0 >= before && trace[$0].hasPrefix("dropCache") })
+        for (operation, isBelieved) in [(drop, false), (drop - 1, true)] {
+            // The same calls again: the cache cannot be dropped, or the sync before fails, which drops its pages.
+            fixture.disk.inject(
+                .at(fixture.disk.operationCount + operation - before, .error(Errno.interrupted)))
+            let found = try? fixture.recover()
+            fixture.disk.inject(nil)
+            #expect((found != nil) == isBelieved)
+        }
+    }
+
     @Test("what a poisoned segment holds behind its stated end is not read")
     func behindTheEnd() throws {
         let fixture = try LogFixture()
