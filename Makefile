@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build test check format bench bench-recovery soak replay planted
+.PHONY: run build test check format bench bench-grid bench-recovery soak replay planted
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -48,6 +48,11 @@ format:
 bench: build
 	@scripts/setup.sh test
 	.venv/bin/python Benchmarks/ingest.py
+
+bench-grid: build
+	@scripts/setup.sh test
+	.venv/bin/python Benchmarks/ingest.py --roles floor-srv,cirrus --samples 4000000 --proto v1,v2 \
+	    --series 1000,10000,100000,1000000 --connections 1,4,16
 
 bench-recovery: build
 	@scripts/setup.sh test

@@ -85,12 +85,13 @@ let tests: [Target] = [
     .target(
         name: "TestKit", dependencies: ["DiskIO", "WAL", "Bytes"], path: "Tests/TestKit",
         swiftSettings: testSettings + optimized),
+    .target(name: "CAllocations", path: "Tests/CAllocations"),
     .testTarget(name: "BytesTests", dependencies: ["Bytes", "Digest", "Snappy"], swiftSettings: testSettings),
     .testTarget(
         name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),
     .testTarget(
-        name: "RemoteWriteTests", dependencies: ["RemoteWrite", "Samples", "Snappy", "Bytes"],
+        name: "RemoteWriteTests", dependencies: ["CAllocations", "RemoteWrite", "Samples", "Snappy", "Bytes"],
         swiftSettings: testSettings),
     .testTarget(name: "WALTests", dependencies: ["TestKit", "WAL", "DiskIO", "Bytes"], swiftSettings: testSettings),
     .testTarget(

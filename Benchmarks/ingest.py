@@ -1,9 +1,10 @@
 """What receiving costs: CPU seconds per million samples, latencies, memory and log bytes, beside a floor in C.
 
     make bench                                            all of it: up to 60 s a run; 5.6 GB of payload, made once
-    .venv/bin/python Benchmarks/ingest.py --seconds 10 --samples 2000000
+    make bench-grid                                       every payload and number of connections, receiving only
+    .venv/bin/python Benchmarks/ingest.py --seconds 10 --samples 2000000 --proto v1,v2 --connections 1,4
 
-2,000-sample requests on 16 connections by the load generator of ../shared/bench, whose floor is a durable receiver in C
+2,000-sample requests by the load generator of ../shared/bench, whose floor is a durable receiver in C
 (HTTP, inflate, walk, CRC, append, fdatasync, 204). Rounds alternate, so that all meet the same machine.
 `cirrus` only receives: compaction is put off, so the data directory holds the log alone. `cirrus-full` also compacts
 and ships to a directory, and its CPU counts to the end of a clean shutdown. Ends with 1 when any request failed.
@@ -11,6 +12,7 @@ Needs root, for a network namespace that has only loopback.
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -39,8 +41,8 @@ COLUMNS = [
 ]
 
 
-def prepare(bench: Path, payloads: Path, arguments) -> Path:
-    """The load generator, the floor and the payload, each only when missing."""
+def prepare(bench: Path, payloads: Path):
+    """The load generator and the floor, each only when missing."""
     if not (bench / "loadgen.c").exists():
         sys.exit(f"bench: cannot find {bench}/loadgen.c; give its folder with --bench")
     payloads.mkdir(exist_ok=True)
@@ -49,11 +51,15 @@ def prepare(bench: Path, payloads: Path, arguments) -> Path:
             libraries = ["-lsnappy"] if name == "floor_srv" else []
             source = bench / f"{name}.c"
             subprocess.run(["cc", *flags, "-pthread", "-o", payloads / name, source, *libraries], check=True)
-    pack = payloads / f"{arguments.proto}_{arguments.series}_{arguments.samples}"
+
+
+def payload(bench: Path, payloads: Path, proto: str, series: str, samples: int) -> Path:
+    """The requests of one cell, made when missing."""
+    pack = payloads / f"{proto}_{series}_{samples}"
     if not pack.with_suffix(".json").exists():
         print(f"bench: making {pack.name}, 4 s and 140 MB a million samples", flush=True)
-        generate = [sys.executable, bench / "gen_payloads.py", pack, "--proto", arguments.proto]
-        generate += ["--series", str(arguments.series), "--samples", str(arguments.samples)]
+        generate = [sys.executable, bench / "gen_payloads.py", pack, "--proto", proto]
+        generate += ["--series", series, "--samples", str(samples)]
         subprocess.run(generate, check=True, stdout=subprocess.DEVNULL)
     return pack
 
@@ -67,11 +73,11 @@ def serve(role: str, port: str, data: str):
     os.execv(os.environ["CZCTL"], ["czctl", "run", "--config", str(config)])
 
 
-def measure(bench: Path, payloads: Path, pack: Path, role: str, arguments) -> dict:
+def measure(bench: Path, payloads: Path, pack: Path, connections: str, role: str, seconds: float) -> dict:
     """One run of `role` on a fresh data directory, as measure.py reports it."""
     out = payloads / f"{role}-{os.getpid()}.jsonl"
-    command = [sys.executable, bench / "measure.py", "--pack", pack, "--conns", str(arguments.connections)]
-    command += ["--max-seconds", str(arguments.seconds), "--out", out, "--keep"]
+    command = [sys.executable, bench / "measure.py", "--pack", pack, "--conns", connections]
+    command += ["--max-seconds", str(seconds), "--out", out, "--keep"]
     command += ["--data-root", payloads / "data"]
     if role == "floor-srv":
         command += ["--peer", role]
@@ -96,18 +102,19 @@ def errors(result: dict) -> list[str]:
     return found
 
 
-def table(results: dict[str, list[dict]]):
-    median = {
-        role: {key: statistics.median(run[key] for run in runs) for _, key, _ in COLUMNS}
-        for role, runs in results.items()
-    }
-    print("| | " + " | ".join(title for title, _, _ in COLUMNS) + " | × floor |")
-    print("|---|" + "--:|" * (len(COLUMNS) + 1))
-    for role, values in median.items():
-        cells = [form.format(values[key]) for _, key, form in COLUMNS]
-        if role == "cirrus-full":
-            cells[-1] = ""  # compacted: no log is left to count
-        print(f"| {role} | " + " | ".join(cells) + f" | {values['cpu_exit'] / median['floor-srv']['cpu_exit']:.2f} |")
+def table(cells: dict[tuple[str, str, str], dict[str, list[dict]]]):
+    """One line a cell and role: medians over the rounds, and the CPU as a multiple of the floor's in the cell."""
+    print("| payload | connections | | " + " | ".join(title for title, _, _ in COLUMNS) + " | × floor |")
+    print("|---|--:|---|" + "--:|" * (len(COLUMNS) + 1))
+    for (proto, series, connections), results in cells.items():
+        for role, runs in results.items():
+            median = {key: statistics.median(run[key] for run in runs) for _, key, _ in COLUMNS}
+            figures = [form.format(median[key]) for _, key, form in COLUMNS]
+            if role == "cirrus-full":
+                figures[-1] = ""  # compacted: no log is left to count
+            floors = [run["cpu_exit"] for run in results.get("floor-srv", [])]
+            figures.append(f"{median['cpu_exit'] / statistics.median(floors):.2f}" if floors else "")
+            print(f"| {proto} {int(series):,} | {connections} | {role} | " + " | ".join(figures) + " |")
 
 
 def main():
@@ -116,9 +123,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--samples", type=int, default=40_000_000, help="of the payload; each is sent once")
-    parser.add_argument("--series", type=int, default=10_000)
-    parser.add_argument("--proto", choices=("v1", "v2"), default="v1")
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--series", default="10000", help="comma-separated")
+    parser.add_argument("--proto", default="v1", help="comma-separated: v1, v2")
+    parser.add_argument("--connections", default="16", help="comma-separated")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--roles", default="floor-srv,cirrus,cirrus-full")
     parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared/bench")
@@ -127,16 +134,21 @@ def main():
     payloads = arguments.payloads.resolve()
     os.environ["PAYLOADS"] = str(payloads)
     os.environ.setdefault("CZCTL", str(ROOT / ".build/release/czctl"))
-    pack = prepare(arguments.bench, payloads, arguments)
-    results: dict[str, list[dict]] = {role: [] for role in arguments.roles.split(",")}
+    prepare(arguments.bench, payloads)
+    cells: dict[tuple[str, str, str], dict[str, list[dict]]] = {}
     failures = []
-    for number in range(arguments.rounds):
-        for role, runs in results.items():
-            print(f"bench: round {number + 1}: {role}, {arguments.connections} connections", flush=True)
-            runs.append(measure(arguments.bench, payloads, pack, role, arguments))
-            print(f"bench: {runs[-1]['samples']:,} samples in {runs[-1]['seconds']:.1f} s", flush=True)
-            failures += [f"{role}: {error}" for error in errors(runs[-1])]
-    table(results)
+    lists = (arguments.proto.split(","), arguments.series.split(","), arguments.connections.split(","))
+    for cell in itertools.product(*lists):
+        proto, series, connections = cell
+        pack = payload(arguments.bench, payloads, proto, series, arguments.samples)
+        results = cells[cell] = {role: [] for role in arguments.roles.split(",")}
+        for number in range(arguments.rounds):
+            for role, runs in results.items():
+                runs.append(measure(arguments.bench, payloads, pack, connections, role, arguments.seconds))
+                said = f"{role}, {proto}, {int(series):,} series, {connections} connections, round {number + 1}"
+                print(f"bench: {said}: {runs[-1]['samples']:,} samples in {runs[-1]['seconds']:.1f} s", flush=True)
+                failures += [f"{said}: {error}" for error in errors(runs[-1])]
+    table(cells)
     if failures:
         sys.exit("bench: " + "; ".join(failures))
     print("bench: zero errors")

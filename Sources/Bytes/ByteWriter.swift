@@ -10,8 +10,10 @@ public struct ByteWriter: Sendable {
 
     @inlinable public var count: Int { bytes.count }
 
-    /// Forgets what was written and keeps the storage.
-    @inlinable public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    /// Forgets what was written and keeps the storage, if it has no more than `limit` bytes.
+    @inlinable public mutating func removeAll(keeping limit: Int = .max) {
+        bytes.removeAll(keepingCapacity: bytes.capacity <= limit)
+    }
 
     @inlinable public mutating func u8(_ value: UInt8) { bytes.append(value) }
     @inlinable public mutating func u16(_ value: UInt16) { fixed(value) }

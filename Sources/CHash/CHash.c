@@ -68,7 +68,14 @@ uint32_t chash_crc32c(uint32_t crc, const void *bytes, size_t n) {
     return hardware ? crc32c_hardware(crc, bytes, n) : chash_crc32c_portable(crc, bytes, n);
 }
 
+chash_128 chash_xxh3_128_avx2(const void *bytes, size_t n, uint64_t seed);
+
 chash_128 chash_xxh3_128(const void *bytes, size_t n, uint64_t seed) {
+#if defined(__x86_64__)
+    static int has_avx2 = -1;  // a race writes the same value twice
+    if (has_avx2 < 0) has_avx2 = __builtin_cpu_supports("avx2") != 0;
+    if (has_avx2) return chash_xxh3_128_avx2(bytes, n, seed);
+#endif
     XXH128_hash_t h = XXH3_128bits_withSeed(bytes, n, seed);
     return (chash_128){h.low64, h.high64};
 }

@@ -17,6 +17,8 @@ package import WAL
 package final class Intake {
     /// Attempts to get one request to disk before it is refused with a 503.
     private static let attemptLimit = 3
+    /// Inflated bytes whose storage is kept for the next request: that of a rare large one goes back.
+    private static let keptBytes = 8 << 20
 
     private struct Pending {
         let body: ByteBuffer
@@ -100,6 +102,7 @@ package final class Intake {
         } else {
             store(body, source: source, fingerprint: fingerprint, attempt: 1, waiters: [promise])
         }
+        if inflated.count > Self.keptBytes { inflated = [] }
         return promise.futureResult
     }
 

@@ -146,9 +146,9 @@ extension RequestDecoder {
         result.written.exemplars += 1
         guard keepsOthers, case .reference(let reference) = entry else { return }
         labels.finishExemplar()
-        // SAFETY: UInt8 has no padding.
-        encoder.addExemplar(
-            reference, timestamp: timestamp, value: value, labels: unsafe labels.canonical.bytes.span.bytes)
+        labels.withCanonical {
+            encoder.addExemplar(reference, timestamp: timestamp, value: value, labels: $0)
+        }
     }
 
     /// `MetricMetadata { type = 1; metric_family_name = 2; help = 4; unit = 5; }`

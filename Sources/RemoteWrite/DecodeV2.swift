@@ -219,7 +219,7 @@ extension RequestDecoder {
             let name = try reader.varint()
             let value = try reader.varint()
             guard max(name, value) < UInt64(symbols.count) else { return nil }
-            if [UInt8](symbols.bytes(Int(name), in: body)) == LabelSetBuilder.metricName { return Int(value) }
+            if LabelSetBuilder.isMetricName(symbols.bytes(Int(name), in: body)) { return Int(value) }
         }
         return nil
     }

@@ -52,17 +52,19 @@ package struct RequestDecoder: ~Copyable {
         return result
     }
 
-    /// Writes the new series in `labels.canonical` to the segment.
+    /// Writes the new series in `labels` to the segment.
     mutating func define(
         _ key: Hash128, at offset: Int, into encoder: inout BatchEncoder
     ) throws(DecodeError) -> SeriesTable.Entry {
-        expandedBytes += labels.canonical.count
-        guard expandedBytes <= limits.expandedLabelBytes else {
+        let entry = labels.withCanonical { canonical -> SeriesTable.Entry? in
+            expandedBytes += canonical.byteCount
+            guard expandedBytes <= limits.expandedLabelBytes else { return nil }
+            return encoder.define(key, streams: classify(canonical), labels: canonical)
+        }
+        guard let entry else {
             throw DecodeError(reason: .expandedLabels(limit: limits.expandedLabelBytes), offset: offset)
         }
-        // SAFETY: UInt8 has no padding.
-        let canonical = unsafe labels.canonical.bytes.span.bytes
-        return encoder.define(key, streams: classify(canonical), labels: canonical)
+        return entry
     }
 
     mutating func add(

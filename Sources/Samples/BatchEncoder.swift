@@ -5,6 +5,9 @@ internal import Snappy
 ///
 /// Layout: docs/formats/record.md. Storage is reused from request to request: no allocation a series or sample.
 package struct BatchEncoder: ~Copyable {
+    /// Storage kept for the next request: that of a rare large one goes back.
+    private static let keptBytes = 4 << 20
+
     private var table = SeriesTable()
     private var nextReference: UInt32 = 0
 
@@ -27,6 +30,8 @@ package struct BatchEncoder: ~Copyable {
     /// Metadata already in the segment; bounded by the segment's own size.
     private var knownMetadata: Set<Hash128> = []
     private var newMetadata: [Hash128] = []
+    private var payload = ByteWriter()
+    private var compressed: [UInt8] = []
 
     package init() {}
 
@@ -41,7 +46,7 @@ package struct BatchEncoder: ~Copyable {
 
     /// A new segment: no series is known.
     package mutating func startSegment() {
-        table = SeriesTable()
+        table.removeAll()
         nextReference = 0
         knownMetadata = []
         clearBatch()
@@ -58,7 +63,7 @@ package struct BatchEncoder: ~Copyable {
     private mutating func clearBatch() {
         newKeys.removeAll(keepingCapacity: true)
         newMetadata.removeAll(keepingCapacity: true)
-        newSeries.removeAll()
+        newSeries.removeAll(keeping: Self.keptBytes)
         newSeriesCount = 0
         firstReference = nextReference
         references.removeAll(keepingCapacity: true)
@@ -66,11 +71,11 @@ package struct BatchEncoder: ~Copyable {
         values.removeAll(keepingCapacity: true)
         startTimestamps.removeAll(keepingCapacity: true)
         hasStartTimestamps = false
-        histograms.removeAll()
+        histograms.removeAll(keeping: Self.keptBytes)
         histogramCount = 0
-        exemplars.removeAll()
+        exemplars.removeAll(keeping: Self.keptBytes)
         exemplarCount = 0
-        metadata.removeAll()
+        metadata.removeAll(keeping: Self.keptBytes)
         metadataCount = 0
     }
 
@@ -138,48 +143,52 @@ package struct BatchEncoder: ~Copyable {
 
     /// Ends the batch: its payload, compressed when that is smaller. The series it defined are now the segment's.
     package mutating func encode(_ header: BatchHeader) -> EncodedBatch {
-        var out = ByteWriter(reserving: newSeries.count + references.count * 8 + 64)
-        header.write(to: &out)
-        out.varint(UInt64(firstReference))
-        out.varint(UInt64(newSeriesCount))
-        out.raw(newSeries.bytes)
-        writeSamples(to: &out)
-        out.varint(UInt64(histogramCount))
-        out.raw(histograms.bytes)
-        out.varint(UInt64(exemplarCount))
-        out.raw(exemplars.bytes)
-        out.varint(UInt64(metadataCount))
-        out.raw(metadata.bytes)
+        payload.removeAll(keeping: Self.keptBytes)
+        header.write(to: &payload)
+        payload.varint(UInt64(firstReference))
+        payload.varint(UInt64(newSeriesCount))
+        payload.raw(newSeries.bytes)
+        writeSamples()
+        payload.varint(UInt64(histogramCount))
+        payload.raw(histograms.bytes)
+        payload.varint(UInt64(exemplarCount))
+        payload.raw(exemplars.bytes)
+        payload.varint(UInt64(metadataCount))
+        payload.raw(metadata.bytes)
         let rows = references.count
         let others = hasOthers
         clearBatch()
+        // A local one: the compiler cannot see that payload and compressed are apart.
+        var block: [UInt8] = []
+        swap(&block, &compressed)
         // SAFETY: UInt8 has no padding.
-        let compressed = Snappy.compress(unsafe out.bytes.span.bytes)
-        let isCompressed = compressed.count < out.count
-        return EncodedBatch(
-            payload: isCompressed ? compressed : out.bytes, isCompressed: isCompressed, rows: rows, hasOthers: others)
+        let length = Snappy.compress(unsafe payload.bytes.span.bytes, into: &block)
+        let isCompressed = length < payload.count
+        let record = isCompressed ? Array(block[..<length]) : payload.bytes
+        if block.count <= Self.keptBytes { swap(&block, &compressed) }
+        return EncodedBatch(payload: record, isCompressed: isCompressed, rows: rows, hasOthers: others)
     }
 
-    private func writeSamples(to out: inout ByteWriter) {
-        out.varint(UInt64(references.count))
+    private mutating func writeSamples() {
+        payload.varint(UInt64(references.count))
         var reference: Int64 = -1
         for next in references {
-            out.zigzag(Int64(next) &- reference &- 1)
+            payload.zigzag(Int64(next) &- reference &- 1)
             reference = Int64(next)
         }
         var timestamp: Int64 = 0
         for next in timestamps {
-            out.zigzag(next &- timestamp)
+            payload.zigzag(next &- timestamp)
             timestamp = next
         }
-        out.u8(hasStartTimestamps ? 1 : 0)
+        payload.u8(hasStartTimestamps ? 1 : 0)
         if hasStartTimestamps {
             for index in 0..<startTimestamps.count {
-                out.u8(startTimestamps[index] == 0 ? 0 : 1)
-                if startTimestamps[index] != 0 { out.zigzag(timestamps[index] &- startTimestamps[index]) }
+                payload.u8(startTimestamps[index] == 0 ? 0 : 1)
+                if startTimestamps[index] != 0 { payload.zigzag(timestamps[index] &- startTimestamps[index]) }
             }
         }
-        for bits in values { SampleValue.write(bits, to: &out) }
+        for bits in values { SampleValue.write(bits, to: &payload) }
     }
 }
 

@@ -40,16 +40,27 @@ public enum Snappy {
 
     /// The block of `bytes`: libsnappy's encoder, whose window is 64 KiB.
     public static func compress(_ bytes: RawSpan) -> [UInt8] {
+        var block: [UInt8] = []
+        let length = compress(bytes, into: &block)
+        return Array(block[..<length])
+    }
+
+    /// Writes the block of `bytes` to the begin of `block`, which only ever grows: what one call left is there for the
+    /// next.
+    /// - Returns: the block's length.
+    public static func compress(_ bytes: RawSpan, into block: inout [UInt8]) -> Int {
         let capacity = snappy_max_compressed_length(bytes.byteCount)
-        // SAFETY: capacity is libsnappy's own bound for this input.
-        return unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-            var length = capacity
-            let status = unsafe bytes.withUnsafeBytes {
-                unsafe snappy_compress($0.baseAddress, $0.count, buffer.baseAddress, &length)
+        if block.count < capacity { block.append(contentsOf: repeatElement(0, count: capacity - block.count)) }
+        var length = block.count
+        // SAFETY: the output has libsnappy's own bound for this input.
+        let status = unsafe bytes.withUnsafeBytes { input in
+            unsafe block.withUnsafeMutableBytes { output in
+                unsafe snappy_compress(
+                    input.baseAddress, input.count, output.bindMemory(to: CChar.self).baseAddress, &length)
             }
-            precondition(status == SNAPPY_OK, "libsnappy compresses any input into its own bound")
-            count = length
         }
+        precondition(status == SNAPPY_OK, "libsnappy compresses any input into its own bound")
+        return length
     }
 
     /// `array` emptied and refilled by `body`, which gets room for `capacity` bytes and returns how many it wrote.

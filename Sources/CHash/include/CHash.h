@@ -19,7 +19,7 @@ uint64_t chash_xxh3_64(const void *bytes, size_t n, uint64_t seed);
 /// XXH64 of n bytes, seed 0: the hash of Parquet's bloom filters.
 uint64_t chash_xxh64(const void *bytes, size_t n);
 
-/// A running XXH3 128-bit hash. Make with _new, end with _free.
+/// A running XXH3 128-bit hash, without the wider vectors some CPUs have. Make with _new, end with _free.
 typedef struct chash_stream chash_stream;
 chash_stream *chash_stream_new(uint64_t seed);
 void chash_stream_update(chash_stream *, const void *bytes, size_t n);
