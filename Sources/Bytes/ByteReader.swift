@@ -61,6 +61,13 @@ public struct ByteReader: ~Escapable {
             cursor &+= 1
             return UInt64(first)
         }
+        guard remaining > 1 else { throw .truncated }
+        // SAFETY: offset + 1 < byteCount.
+        let second = unsafe bytes.unsafeLoad(fromUncheckedByteOffset: offset &+ 1, as: UInt8.self)
+        if second < 0x80 {
+            cursor &+= 2
+            return UInt64(first & 0x7F) | UInt64(second) &<< 7
+        }
         return try longVarint()
     }
 

@@ -21,11 +21,8 @@ public struct ByteWriter: Sendable {
     @inlinable public mutating func u64(_ value: UInt64) { fixed(value) }
 
     @inlinable mutating func fixed<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
-        var rest = value
-        for _ in 0..<MemoryLayout<T>.size {
-            bytes.append(UInt8(truncatingIfNeeded: rest))
-            rest = rest >> 8
-        }
+        // SAFETY: the copy's bytes, read within the closure.
+        unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
     /// Unsigned LEB128, 1 to 10 bytes.
@@ -62,5 +59,31 @@ public struct ByteWriter: Sendable {
     /// Overwrites 4 bytes written before.
     public mutating func replaceU32(at offset: Int, with value: UInt32) {
         for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(index))) }
+    }
+}
+
+/// The same for a column: room for all of it is made once, so a value costs no look at the array.
+extension OutputSpan<UInt8> {
+    /// Unsigned LEB128, 1 to 10 bytes.
+    @inlinable @_lifetime(self: copy self)
+    public mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest &>>= 7
+        }
+        append(UInt8(truncatingIfNeeded: rest))
+    }
+
+    /// Zigzag varint: 0, -1, 1, -2, ...
+    @inlinable @_lifetime(self: copy self)
+    public mutating func zigzag(_ value: Int64) {
+        varint(UInt64(bitPattern: (value &<< 1) ^ (value &>> 63)))
+    }
+
+    /// 8 bytes, the least first.
+    @inlinable @_lifetime(self: copy self)
+    public mutating func u64(_ value: UInt64) {
+        for shift in 0..<8 as Range<UInt64> { append(UInt8(truncatingIfNeeded: value >> (8 &* shift))) }
     }
 }

@@ -108,27 +108,26 @@ extension RequestDecoder {
     private mutating func entryV2(
         _ references: RawSpan, in body: RawSpan, at offset: Int, into encoder: inout BatchEncoder
     ) throws(ByteError) -> SeriesTable.Entry? {
-        labels.start()
         rejection = nil
-        scratch.removeAll()
+        symbols.startSeries()
         var reader = ByteReader(references)
-        var count = 0
         while !reader.isAtEnd {
             let reference = try reader.varint()
-            guard reference < UInt64(symbols.count) else {
+            guard symbols.refer(to: reference) else {
+                labels.start()
                 rejection = .symbolOutOfRange(reference: reference, count: symbols.count)
                 return nil
             }
-            scratch.u64(symbols.hash(Int(reference)))
-            count += 1
         }
-        guard count % 2 == 0 else {
+        guard symbols.referenceCount % 2 == 0 else {
+            labels.start()
             rejection = .oddReferences
             return nil
         }
-        // SAFETY: UInt8 has no padding. The seed differs from v1's: a region of v1 is never a list of hashes.
-        let key = Hash128(of: unsafe scratch.bytes.span.bytes, seed: ~seed)
+        // The seed differs from v1's: a region of v1 is never a list of hashes.
+        let key = symbols.seriesKey(seed: ~seed)
         if let known = encoder.find(key) { return known }
+        labels.start()
         try labelsV2(references, in: body)
         rejection = rejection ?? labels.finish()
         guard rejection == nil else { return nil }

@@ -5,6 +5,8 @@ struct SymbolTable {
     private var starts: [UInt32] = []
     private var lengths: [UInt32] = []
     private var hashes: [UInt64] = []
+    /// Of the symbols of the series in work.
+    private var seriesHashes: [UInt64] = []
 
     var count: Int { starts.count }
 
@@ -21,7 +23,24 @@ struct SymbolTable {
         hashes.append(xxh3(symbol, seed: seed))
     }
 
-    func hash(_ index: Int) -> UInt64 { hashes[index] }
+    mutating func startSeries() { seriesHashes.removeAll(keepingCapacity: true) }
+
+    /// Adds a symbol to the series in work.
+    /// - Returns: false when there is no such symbol.
+    mutating func refer(to reference: UInt64) -> Bool {
+        guard reference < UInt64(hashes.count) else { return false }
+        seriesHashes.append(hashes[Int(reference)])
+        return true
+    }
+
+    /// Symbols added since `startSeries`.
+    var referenceCount: Int { seriesHashes.count }
+
+    /// The identity of the series in work: a hash over its symbols' hashes.
+    func seriesKey(seed: UInt64) -> Hash128 {
+        // SAFETY: UInt64 has no padding.
+        Hash128(of: unsafe seriesHashes.span.bytes, seed: seed)
+    }
 
     @_lifetime(copy body)
     func bytes(_ index: Int, in body: RawSpan) -> RawSpan {

@@ -5,6 +5,13 @@ internal import Snappy
 ///
 /// Layout: docs/formats/record.md. Storage is reused from request to request: no allocation a series or sample.
 package struct BatchEncoder: ~Copyable {
+    private struct Pending {
+        var reference: UInt32
+        var timestamp: Int64
+        var value: UInt64
+        var startTimestamp: Int64
+    }
+
     /// Storage kept for the next request: that of a rare large one goes back.
     private static let keptBytes = 4 << 20
 
@@ -16,10 +23,7 @@ package struct BatchEncoder: ~Copyable {
     private var newSeries = ByteWriter()
     private var newSeriesCount = 0
     private var firstReference: UInt32 = 0
-    private var references: [UInt32] = []
-    private var timestamps: [Int64] = []
-    private var values: [UInt64] = []
-    private var startTimestamps: [Int64] = []
+    private var samples: [Pending] = []
     private var hasStartTimestamps = false
     private var histograms = ByteWriter()
     private var histogramCount = 0
@@ -37,9 +41,9 @@ package struct BatchEncoder: ~Copyable {
 
     /// Series defined since the segment began.
     package var seriesCount: Int { Int(nextReference) }
-    package var sampleCount: Int { references.count }
+    package var sampleCount: Int { samples.count }
     package var isEmpty: Bool {
-        references.isEmpty && histogramCount == 0 && exemplarCount == 0 && metadataCount == 0
+        samples.isEmpty && histogramCount == 0 && exemplarCount == 0 && metadataCount == 0
     }
     /// Whether the batch holds what the `cloudzero` layout has no place for.
     package var hasOthers: Bool { histogramCount + exemplarCount + metadataCount > 0 }
@@ -66,10 +70,7 @@ package struct BatchEncoder: ~Copyable {
         newSeries.removeAll(keeping: Self.keptBytes)
         newSeriesCount = 0
         firstReference = nextReference
-        references.removeAll(keepingCapacity: true)
-        timestamps.removeAll(keepingCapacity: true)
-        values.removeAll(keepingCapacity: true)
-        startTimestamps.removeAll(keepingCapacity: true)
+        samples.removeAll(keepingCapacity: samples.capacity * MemoryLayout<Pending>.stride <= Self.keptBytes)
         hasStartTimestamps = false
         histograms.removeAll(keeping: Self.keptBytes)
         histogramCount = 0
@@ -103,10 +104,8 @@ package struct BatchEncoder: ~Copyable {
     ///   - value: the bits of the double: stale markers and every NaN stay what they are.
     ///   - startTimestamp: milliseconds, 0 = unset.
     package mutating func addSample(_ reference: UInt32, timestamp: Int64, value: UInt64, startTimestamp: Int64) {
-        references.append(reference)
-        timestamps.append(timestamp)
-        values.append(value)
-        startTimestamps.append(startTimestamp)
+        samples.append(
+            Pending(reference: reference, timestamp: timestamp, value: value, startTimestamp: startTimestamp))
         if startTimestamp != 0 { hasStartTimestamps = true }
     }
 
@@ -155,7 +154,7 @@ package struct BatchEncoder: ~Copyable {
         payload.raw(exemplars.bytes)
         payload.varint(UInt64(metadataCount))
         payload.raw(metadata.bytes)
-        let rows = references.count
+        let rows = samples.count
         let others = hasOthers
         clearBatch()
         // A local one: the compiler cannot see that payload and compressed are apart.
@@ -170,25 +169,29 @@ package struct BatchEncoder: ~Copyable {
     }
 
     private mutating func writeSamples() {
-        payload.varint(UInt64(references.count))
-        var reference: Int64 = -1
-        for next in references {
-            payload.zigzag(Int64(next) &- reference &- 1)
-            reference = Int64(next)
-        }
-        var timestamp: Int64 = 0
-        for next in timestamps {
-            payload.zigzag(next &- timestamp)
-            timestamp = next
-        }
-        payload.u8(hasStartTimestamps ? 1 : 0)
-        if hasStartTimestamps {
-            for index in 0..<startTimestamps.count {
-                payload.u8(startTimestamps[index] == 0 ? 0 : 1)
-                if startTimestamps[index] != 0 { payload.zigzag(timestamps[index] &- startTimestamps[index]) }
+        payload.varint(UInt64(samples.count))
+        // Per sample at most: a reference 5 bytes, two timestamps 10 each, a flag, a value 9.
+        let room = samples.count * 35 + 1
+        payload.bytes.append(addingCapacity: room) { out in
+            var reference: Int64 = -1
+            for sample in samples {
+                out.zigzag(Int64(sample.reference) &- reference &- 1)
+                reference = Int64(sample.reference)
             }
+            var timestamp: Int64 = 0
+            for sample in samples {
+                out.zigzag(sample.timestamp &- timestamp)
+                timestamp = sample.timestamp
+            }
+            out.append(hasStartTimestamps ? 1 : 0)
+            if hasStartTimestamps {
+                for sample in samples {
+                    out.append(sample.startTimestamp == 0 ? 0 : 1)
+                    if sample.startTimestamp != 0 { out.zigzag(sample.timestamp &- sample.startTimestamp) }
+                }
+            }
+            for sample in samples { SampleValue.write(sample.value, to: &out) }
         }
-        for bits in values { SampleValue.write(bits, to: &payload) }
     }
 }
 
@@ -238,7 +241,8 @@ package struct BatchHeader: Equatable, Sendable {
 enum SampleValue {
     static let rawTag: UInt64 = 1
 
-    static func write(_ bits: UInt64, to out: inout ByteWriter) {
+    @_lifetime(out: copy out)
+    static func write(_ bits: UInt64, to out: inout OutputSpan<UInt8>) {
         let value = Double(bitPattern: bits)
         // -0 is whole but must keep its sign; NaN and infinities fail the comparison.
         if value.magnitude < 9_007_199_254_740_992, value == value.rounded(.towardZero), bits != 1 << 63 {
