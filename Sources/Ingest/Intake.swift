@@ -78,8 +78,8 @@ package final class Intake {
             limits: options.decode, seed: seed, keepsOthers: options.keepsOthers, classify: options.classify)
     }
 
-    /// Takes over limits and filters, and ends the active segment: a series it knows keeps the streams it was given, and
-    /// its labels are not looked at again.
+    /// Takes over limits and filters, and ends the active segment: a series it knows keeps the streams it was given,
+    /// and its labels are not looked at again.
     package func apply(_ options: IngestOptions) {
         eventLoop.assertInEventLoop()
         self.options = options
