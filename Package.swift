@@ -18,6 +18,9 @@ let optimized: [SwiftSetting] = [.unsafeFlags(["-O", "-assert-config", "Debug"],
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+/// Only with the trait `TLS`: a build without it is smaller by 1.6 MB compressed, and refuses `tls.*`.
+let nioSSL: Target.Dependency = .product(
+    name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"]))
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 // L0: leaves, and the shims of C libraries.
@@ -39,7 +42,7 @@ let ground: [Target] = [
     .target(name: "Samples", dependencies: ["Bytes", "Snappy"], swiftSettings: strict + optimized),
     .target(name: "DiskIO", dependencies: ["CLinux"], swiftSettings: strict + optimized),
     .target(name: "Metrics", swiftSettings: strict + optimized),
-    .target(name: "HTTPServer", dependencies: [nioCore, nioPosix, nioHTTP1], swiftSettings: strict),
+    .target(name: "HTTPServer", dependencies: ["Digest", nioCore, nioPosix, nioHTTP1, nioSSL], swiftSettings: strict),
 ]
 
 // L2: formats. They never import each other.
@@ -124,8 +127,13 @@ let tests: [Target] = [
 let package = Package(
     name: "cirrus",
     products: [.executable(name: "czctl", targets: ["czctl"])],
+    traits: [
+        .trait(name: "TLS", description: "TLS of the receiver: tls.* of the configuration"),
+        .default(enabledTraits: ["TLS"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     ],

@@ -14,6 +14,8 @@ package final class CompactorService: Sendable {
     private static let spaceRetryDelay = Duration.seconds(2)
 
     private struct State {
+        /// As `CompactorOptions.interval`.
+        var interval: Duration
         var isStopping = false
         var flushes: [CheckedContinuation<Void, any Error>] = []
         /// The next plan is made whatever its age.
@@ -57,7 +59,7 @@ package final class CompactorService: Sendable {
         publication = Publication(layout, in: fileSystem)
         directory = SegmentDirectory(layout.wal, in: fileSystem)
         sweepsStaging = recovered.damagedManifests.isEmpty
-        var state = State()
+        var state = State(interval: options.interval)
         for segment in recovered.log.segments { state.recovered[segment.segment] = segment.ending }
         self.state = Mutex(state)
     }
@@ -68,6 +70,12 @@ package final class CompactorService: Sendable {
 
     /// Something was sealed: look now.
     package func wake() { work.signal() }
+
+    /// Takes over another interval and looks at once.
+    package func apply(interval: Duration) {
+        state.withLock { $0.interval = interval }
+        work.signal()
+    }
 
     /// Compacts every segment that is sealed when it begins.
     package func flush() async throws {
@@ -136,14 +144,14 @@ package final class CompactorService: Sendable {
         // Age by this process's clock, begun from what the header says: a wall clock that jumps cannot hold data back
         // longer than one interval.
         let age = sealed.oldestCreatedAt.map { max(0, clocks.wallMilliseconds() - $0) } ?? 0
-        let first = state.withLock { state in
-            let first = state.firstSealed ?? now - min(.milliseconds(age), options.interval)
+        let (first, interval) = state.withLock { state in
+            let first = state.firstSealed ?? now - min(.milliseconds(age), state.interval)
             state.firstSealed = first
-            return first
+            return (first, state.interval)
         }
         let isAsked = state.withLock { $0.flushesNext } && sealed.rows > 0
         if isAsked { state.withLock { $0.flushesNext = false } }
-        let isDue = flushing || isAsked || sealed.rows >= options.rowsPerFile || now - first >= options.interval
+        let isDue = flushing || isAsked || sealed.rows >= options.rowsPerFile || now - first >= interval
         return isDue ? sealed.plan(rowLimit: options.rowsPerFile) : nil
     }
 

@@ -24,6 +24,8 @@ package struct Key: Sendable {
     package let isSecret: Bool
     let set: @Sendable (inout Settings, Value) -> Void
     let get: @Sendable (Settings) -> Value?
+    /// Gives the second the first's value.
+    let copy: @Sendable (Settings, inout Settings) -> Void
 
     typealias Field<Content> = any WritableKeyPath<Settings, Content> & Sendable
 
@@ -41,6 +43,7 @@ package struct Key: Sendable {
         defaultNote = note
         self.isSecret = isSecret
         get = { wrap($0[keyPath: field]) }
+        copy = { $1[keyPath: field] = $0[keyPath: field] }
         set = { settings, value in
             guard let content = unwrap(value) else { preconditionFailure("\(path) reads \(type), not \(value)") }
             settings[keyPath: field] = content

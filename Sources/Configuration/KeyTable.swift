@@ -75,16 +75,16 @@ extension Key {
             variables: ["OBSERVABILITY_MAX_INTERVAL"], on: .reload, "The same for the `observability` stream"),
         .optionalSize(
             "database.available_storage", \.database.availableStorageBytes, (64 << 20)...(1 << 60),
-            variables: ["DATABASE_AVAILABLE_STORAGE"], on: .reload, note: "the whole volume", "Space we may use"),
+            variables: ["DATABASE_AVAILABLE_STORAGE"], note: "the whole volume", "Space we may use"),
         .duration(
             "database.purge_rules.metrics_older_than", \.database.uploadedRetention, .zero ... .seconds(87600 * 3600),
             variables: ["PURGE_METRICS_OLDER_THAN"], on: .reload,
             "Age at which uploaded files are purged; others never"),
         .boolean(
-            "database.purge_rules.lazy", \.database.purgesLazily, variables: ["PURGE_LAZY"], on: .reload,
+            "database.purge_rules.lazy", \.database.purgesLazily, variables: ["PURGE_LAZY"],
             "Purge only when space is short"),
         .integer(
-            "database.purge_rules.percent", \.database.purgePercent, 1...100, variables: ["PURGE_PERCENT"], on: .reload,
+            "database.purge_rules.percent", \.database.purgePercent, 1...100, variables: ["PURGE_PERCENT"],
             "Percent of the uploaded files purged at once when space is short"),
         .size(
             "wal.segment_bytes", \.wal.segmentByteLimit, (64 << 10)...(1 << 30),

@@ -30,7 +30,7 @@ extension Key {
             "limits.connections", \.limits.connections, 1...1_000_000, "Open connections; one more is answered 503"),
         .integer(
             "limits.connections_per_address", \.limits.connectionsPerAddress, 1...1_000_000,
-            "Open connections of one client address"),
+            "Open connections of one client address; one more is answered 503"),
         .size(
             "limits.header_bytes", \.limits.headerByteLimit, 1024...(1 << 20), "Bytes of a request's line and headers"),
         .duration(
@@ -51,13 +51,18 @@ extension Key {
 
     static let access: [Key] = [
         .optionalText(
-            "tls.cert_file", \.tls.certificatePath, .path, note: "no TLS", "Certificate chain of the receiver"),
-        .optionalText("tls.key_file", \.tls.keyPath, .path, "Its private key"),
+            "tls.cert_file", \.tls.certificatePath, .path, note: "no TLS",
+            "PEM certificate chain of our ports; read again when it changes"),
+        .optionalText("tls.key_file", \.tls.keyPath, .path, "Its private key, in PEM form; read again when it changes"),
         .optionalText(
-            "tls.client_ca_file", \.tls.clientCAPath, .path, "Senders must show a certificate of this authority"),
+            "tls.client_ca_file", \.tls.clientCAPath, .path, note: "no client certificates",
+            "Clients must show a certificate of an authority in this file, but for probes; read again when it changes"),
         .optionalText(
-            "auth.bearer_file", \.auth.bearerPath, .path, note: "open", "File of the bearer token senders use"),
-        .optionalText("auth.basic_file", \.auth.basicPath, .path, note: "open", "File of `user:password` lines"),
+            "auth.bearer_file", \.auth.bearerPath, .path, note: "open",
+            "File of bearer tokens, one a line, any of which opens; read again when it changes"),
+        .optionalText(
+            "auth.basic_file", \.auth.basicPath, .path, note: "open",
+            "File of `user:password` lines, any of which opens; read again when it changes"),
     ]
 
     /// The proxy has no variable of its own: HTTP_PROXY means another thing to every other program, and libcurl
@@ -73,7 +78,7 @@ extension Key {
         .optionalText("http.client_cert_file", \.http.clientCertificatePath, .path, "Certificate we show"),
         .optionalText("http.client_key_file", \.http.clientKeyPath, .path, "Its private key"),
         .optionalSize(
-            "http.rate_limit", \.http.uploadBytesPerSecond, 1024...(64 * gib), on: .reload, note: "unlimited",
+            "http.rate_limit", \.http.uploadBytesPerSecond, 1024...(64 * gib), note: "unlimited",
             "Bytes a second of all uploads together"),
     ]
 

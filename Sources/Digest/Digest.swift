@@ -65,6 +65,30 @@ public enum DigestAlgorithm: Sendable {
     }
 }
 
+extension Digest {
+    /// Whether two digests are equal, in a time that does not tell where they differ.
+    public static func areEqual(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+        guard first.count == second.count else { return false }
+        // SAFETY: both arrays hold first.count bytes.
+        return unsafe first.withUnsafeBytes { first in
+            unsafe second.withUnsafeBytes { unsafe CRYPTO_memcmp(first.baseAddress, $0.baseAddress, $0.count) }
+        } == 0
+    }
+}
+
+/// The standard Base64 of `bytes`, padded (RFC 4648 §4). 1 GiB at most.
+public func base64(_ bytes: [UInt8]) -> [UInt8] {
+    precondition(bytes.count <= 1 << 30, "libcrypto counts in Int32")
+    var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+    // SAFETY: EVP_EncodeBlock reads bytes.count bytes and writes four for every three, and a NUL.
+    let count = unsafe text.withUnsafeMutableBufferPointer { out in
+        unsafe bytes.withUnsafeBufferPointer {
+            unsafe EVP_EncodeBlock(out.baseAddress, $0.baseAddress, Int32($0.count))
+        }
+    }
+    return Array(text.prefix(Int(count)))
+}
+
 /// Lower-case hex of `bytes`.
 public func hex(_ bytes: some Sequence<UInt8>) -> String {
     let digits: [UInt8] = Array("0123456789abcdef".utf8)

@@ -3,30 +3,77 @@ internal import Synchronization
 
 /// The open connections of one server, of all its event loops.
 final class ConnectionRegistry: Sendable {
+    enum Admission: Equatable {
+        case accepted
+        /// Over a limit: to be answered 503 and closed.
+        case refused(AccessRefusal)
+        /// To be closed without a word: `refusedLimit` connections are being answered already.
+        case cut
+    }
+
+    private struct Connection {
+        let channel: any Channel
+        let address: String?
+        /// A refused one takes no place of those that serve, for the moment until it is closed.
+        let isAccepted: Bool
+    }
+
     private struct State {
-        var open: [ObjectIdentifier: any Channel] = [:]
+        var open: [ObjectIdentifier: Connection] = [:]
+        var acceptedCount = 0
+        /// Of accepted connections.
+        var countByAddress: [String: Int] = [:]
         var isQuiescing = false
         var emptied: [CheckedContinuation<Void, Never>] = []
     }
 
+    private static let refusedLimit = 128
+
     private let limit: Int
+    private let limitPerAddress: Int
     private let state = Mutex(State())
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, limitPerAddress: Int) {
+        self.limit = limit
+        self.limitPerAddress = limitPerAddress
+    }
 
+    /// Open connections, also those that are being refused.
     var count: Int { state.withLock { $0.open.count } }
 
-    /// False when the limit is reached or the server quiesces; the channel is counted either way until `remove`.
-    func add(_ channel: any Channel) -> Bool {
+    /// The channel is known until `remove`, whatever becomes of it.
+    /// - Parameter address: of the client; nil is counted for none.
+    func add(_ channel: any Channel, from address: String?) -> Admission {
         state.withLock { state in
-            state.open[ObjectIdentifier(channel)] = channel
-            return state.open.count <= limit && !state.isQuiescing
+            let admission = admission(from: address, state)
+            let isAccepted = admission == .accepted
+            state.open[ObjectIdentifier(channel)] = Connection(
+                channel: channel, address: address, isAccepted: isAccepted)
+            if isAccepted {
+                state.acceptedCount += 1
+                if let address { state.countByAddress[address, default: 0] += 1 }
+            }
+            return admission
         }
+    }
+
+    private func admission(from address: String?, _ state: borrowing State) -> Admission {
+        let isFull = state.acceptedCount >= limit || state.isQuiescing
+        let isAddressFull = address.map { state.countByAddress[$0, default: 0] >= limitPerAddress } ?? false
+        guard isFull || isAddressFull else { return .accepted }
+        guard state.open.count - state.acceptedCount < Self.refusedLimit else { return .cut }
+        return .refused(isFull ? .connections : .address)
     }
 
     func remove(_ channel: any Channel) {
         let emptied = state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            state.open[ObjectIdentifier(channel)] = nil
+            if let connection = state.open.removeValue(forKey: ObjectIdentifier(channel)), connection.isAccepted {
+                state.acceptedCount -= 1
+                if let address = connection.address {
+                    let left = state.countByAddress[address, default: 1] - 1
+                    state.countByAddress[address] = left > 0 ? left : nil
+                }
+            }
             return state.open.isEmpty ? Self.taking(&state.emptied) : []
         }
         for waiter in emptied { waiter.resume() }
@@ -34,19 +81,19 @@ final class ConnectionRegistry: Sendable {
 
     /// Tells each connection to close after the request it is in.
     func quiesce() {
-        let open = state.withLock { state in
-            state.isQuiescing = true
-            return Array(state.open.values)
-        }
-        for channel in open { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+        for channel in closing() { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
     }
 
     func closeAll() {
-        let open = state.withLock { state in
+        for channel in closing() { channel.close(promise: nil) }
+    }
+
+    /// The open channels; none is added from now on.
+    private func closing() -> [any Channel] {
+        state.withLock { state in
             state.isQuiescing = true
-            return Array(state.open.values)
+            return state.open.values.map(\.channel)
         }
-        for channel in open { channel.close(promise: nil) }
     }
 
     func waitUntilEmpty() async {

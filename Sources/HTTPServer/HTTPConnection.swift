@@ -38,6 +38,9 @@ final class HTTPConnection: ChannelInboundHandler {
     private static let lingerTimeout = TimeAmount.seconds(2)
 
     private let options: HTTPServerOptions
+    private let access: ServerAccess
+    /// Whether the client has shown a certificate that holds.
+    private let hasCertificate: () -> Bool
     private let handler: any HTTPHandler
     private let connections: ConnectionRegistry
     private let buffers: BodyBuffers
@@ -57,9 +60,12 @@ final class HTTPConnection: ChannelInboundHandler {
     private var timer: Scheduled<Void>?
 
     init(
-        options: HTTPServerOptions, handler: any HTTPHandler, connections: ConnectionRegistry, buffers: BodyBuffers
+        options: HTTPServerOptions, access: ServerAccess, hasCertificate: @escaping () -> Bool,
+        handler: any HTTPHandler, connections: ConnectionRegistry, buffers: BodyBuffers
     ) {
         self.options = options
+        self.access = access
+        self.hasCertificate = hasCertificate
         self.handler = handler
         self.connections = connections
         self.buffers = buffers
@@ -71,10 +77,13 @@ final class HTTPConnection: ChannelInboundHandler {
         remoteAddress = context.remoteAddress?.ipAddress
         move(to: .waiting)
         scheduleTimer(context)
-        if connections.add(context.channel) {
-            context.read()
-        } else {
-            var response = HTTPResponse.text(.serviceUnavailable, "too many connections; try again later")
+        switch connections.add(context.channel, from: remoteAddress) {
+        case .accepted: context.read()
+        case .cut: close(context)
+        case .refused(let reason):
+            access.onRefusal(reason)
+            let whose = reason == .address ? "too many connections of this address" : "too many connections"
+            var response = HTTPResponse.text(.serviceUnavailable, "\(whose); try again later")
             response.headers.add(name: "retry-after", value: "5")
             sendLast(response, bodyUnread: true, context)
         }
@@ -109,6 +118,7 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if ServerTLS.isHandshakeFailure(error) { access.onRefusal(.handshake) }
         switch error as? HTTPParserError {
         case nil: context.close(promise: nil)
         case .headerOverflow:
@@ -159,6 +169,12 @@ final class HTTPConnection: ChannelInboundHandler {
         var request = Current(head: head, framing: framing, bodyLimit: 0)
         if framing.isMalformed {
             return refuseMalformed(.text(.badRequest, "cannot read request: bad content-length"), context)
+        }
+        if let refusal = access.control?.refusal(
+            head, declaredLength: framing.declaredLength, hasCertificate: hasCertificate)
+        {
+            access.onRefusal(.auth)
+            return refuse(request, refusal, context)
         }
         if let refusal = handler.admit(head, declaredLength: framing.declaredLength) {
             return refuse(request, refusal, context)
@@ -290,6 +306,8 @@ final class HTTPConnection: ChannelInboundHandler {
         abandonCurrent()
         queue.removeAll()
         move(to: .closing(isAnswered: true))
+        // Over TLS the close waits for the client's word, which somebody must read.
+        context.read()
         context.close(promise: nil)
     }
 
@@ -323,9 +341,15 @@ final class HTTPConnection: ChannelInboundHandler {
         switch state {
         case .waiting: stateSince + (requestCount == 0 ? options.headerTimeout : options.idleTimeout)
         case .reading, .discarding:
-            stateSince + options.headerTimeout + .milliseconds(Int64(bytesReceived * 1000 / options.bodyRateMinimum))
+            options.bodyRateMinimum == 0
+                ? .distantFuture
+                : stateSince + options.headerTimeout
+                    + .milliseconds(Int64(bytesReceived * 1000 / options.bodyRateMinimum))
         case .responding: .distantFuture
-        case .closing(let isAnswered): stateSince + (isAnswered ? Self.lingerTimeout : options.idleTimeout)
+        case .closing(isAnswered: true): stateSince + Self.lingerTimeout
+        // One that is refused before its first request may still be in its handshake.
+        case .closing(isAnswered: false):
+            stateSince + (requestCount == 0 ? options.headerTimeout : options.idleTimeout)
         }
     }
 

@@ -3,7 +3,7 @@ package import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// An HTTP/1.1 server: keep-alive, pipelining answered in order, chunked bodies, `Expect: 100-continue`.
+/// An HTTP/1.1 server: keep-alive, pipelining answered in order, chunked bodies, `Expect: 100-continue`, TLS.
 package final class HTTPServer: Sendable {
     private let listener: any Channel
     private let connections: ConnectionRegistry
@@ -21,10 +21,12 @@ package final class HTTPServer: Sendable {
     /// Listens. The caller owns `group` and shuts it down after `stop`.
     /// - Throws: `HTTPServerError`.
     package static func start(
-        _ options: HTTPServerOptions, handler: any HTTPHandler, group: any EventLoopGroup
+        _ options: HTTPServerOptions, access: ServerAccess = ServerAccess(), handler: any HTTPHandler,
+        group: any EventLoopGroup
     ) async throws(HTTPServerError) -> HTTPServer {
-        let connections = ConnectionRegistry(limit: options.connectionLimit)
-        let bootstrap = bootstrap(options, handler: handler, group: group, connections: connections)
+        let connections = ConnectionRegistry(
+            limit: options.connectionLimit, limitPerAddress: options.connectionsPerAddressLimit)
+        let bootstrap = bootstrap(options, access, handler: handler, group: group, connections: connections)
         let listener: any Channel
         do {
             listener = try await bind(bootstrap, options)
@@ -62,7 +64,7 @@ package final class HTTPServer: Sendable {
     }
 
     private static func bootstrap(
-        _ options: HTTPServerOptions, handler: any HTTPHandler, group: any EventLoopGroup,
+        _ options: HTTPServerOptions, _ access: ServerAccess, handler: any HTTPHandler, group: any EventLoopGroup,
         connections: ConnectionRegistry
     ) -> ServerBootstrap {
         let buffers = BodyBuffers()
@@ -76,8 +78,10 @@ package final class HTTPServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let decoder = ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits(options)))
+                    let hasCertificate = try access.tls?.secure(channel)
                     let connection = HTTPConnection(
-                        options: options, handler: handler, connections: connections, buffers: buffers)
+                        options: options, access: access, hasCertificate: hasCertificate ?? { false },
+                        handler: handler, connections: connections, buffers: buffers)
                     try channel.pipeline.syncOperations.addHandlers([decoder, connection])
                 }
             }

@@ -8,13 +8,15 @@ package struct HTTPServerOptions: Sendable {
     package var port: Int
     /// Connections open at once; one more is answered 503 and closed.
     package var connectionLimit: Int
+    /// Of one client address; as above.
+    package var connectionsPerAddressLimit: Int
     /// Bytes of a request's line and headers.
     package var headerByteLimit: Int
     /// From accept to the end of the first request's head; also the grace every body has.
     package var headerTimeout: TimeAmount
     /// From an answer to the end of the next request's head, and for a client that does not read its answers.
     package var idleTimeout: TimeAmount
-    /// Bytes a second a body must average once `headerTimeout` is spent.
+    /// Bytes a second a body must average once `headerTimeout` is spent; 0 any.
     package var bodyRateMinimum: Int
     /// Bytes of a refused body that are read and dropped to keep the connection; past them it is closed.
     package var discardByteLimit: Int
@@ -24,14 +26,15 @@ package struct HTTPServerOptions: Sendable {
     package var drainTimeout: TimeAmount
 
     package init(
-        address: String = "::", port: Int, connectionLimit: Int = 1024, headerByteLimit: Int = 64 * 1024,
-        headerTimeout: TimeAmount = .seconds(10), idleTimeout: TimeAmount = .seconds(60),
-        bodyRateMinimum: Int = 4096, discardByteLimit: Int = 16 * 1024 * 1024, reconnectFrequency: Int = 0,
-        drainTimeout: TimeAmount = .seconds(30)
+        address: String = "::", port: Int, connectionLimit: Int = 1024, connectionsPerAddressLimit: Int = 256,
+        headerByteLimit: Int = 64 * 1024, headerTimeout: TimeAmount = .seconds(10),
+        idleTimeout: TimeAmount = .seconds(60), bodyRateMinimum: Int = 4096, discardByteLimit: Int = 16 * 1024 * 1024,
+        reconnectFrequency: Int = 0, drainTimeout: TimeAmount = .seconds(30)
     ) {
         self.address = address
         self.port = port
         self.connectionLimit = connectionLimit
+        self.connectionsPerAddressLimit = connectionsPerAddressLimit
         self.headerByteLimit = headerByteLimit
         self.headerTimeout = headerTimeout
         self.idleTimeout = idleTimeout

@@ -23,7 +23,7 @@ package struct IngestMetrics: Sendable {
     /// Why a whole request was refused.
     package static let refusals = [
         "content_type", "content_encoding", "body_limit", "decoded_limit", "snappy", "protobuf", "in_flight",
-        "not_ready", "disk_full", "disk", "method", "path",
+        "not_ready", "disk_full", "disk", "method", "path", "auth",
     ]
 
     package init(_ registry: MetricsRegistry) {

@@ -20,6 +20,7 @@ package final class IngestService: Sendable {
     }
 
     private struct State {
+        var options: IngestOptions
         var readiness = Readiness.notReady("recovering the log")
         /// Why the volume takes nothing more now.
         var diskFull: String?
@@ -30,13 +31,12 @@ package final class IngestService: Sendable {
         var tick: RepeatedTask?
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     /// Measuring and reserving may block: never on the event loop.
     private let spaceQueue = DispatchQueue(label: "cirrus.space")
     private let reserve = Mutex<DiskReserve?>(nil)
     private let logger: Logger
     private let eventLoop: any EventLoop
-    private let options: IngestOptions
     private let clocks: Clocks
     package let metrics: IngestMetrics
 
@@ -46,7 +46,7 @@ package final class IngestService: Sendable {
     ) {
         self.logger = logger
         self.eventLoop = eventLoop
-        self.options = options
+        state = Mutex(State(options: options))
         self.metrics = metrics
         self.clocks = clocks
     }
@@ -61,6 +61,7 @@ package final class IngestService: Sendable {
         onRotate: @escaping @Sendable () -> Void, onFirstBatch: (@Sendable () -> Void)? = nil
     ) async throws -> LogWriter {
         let log = makeLog()
+        let options = state.withLock { $0.options }
         reserve.withLock {
             $0 = DiskReserve(
                 environment.layout, reserveBytes: options.diskReserveBytes,
@@ -69,8 +70,10 @@ package final class IngestService: Sendable {
         checkSpace()
         let seed = recovered.volume.id.high ^ recovered.volume.id.low
         try await eventLoop.submit { [self] in
+            // Read here: options that are applied meanwhile come before it or find it.
             let intake = Intake(
-                eventLoop: eventLoop, options: options, metrics: metrics, clocks: clocks, log: log, seed: seed)
+                eventLoop: eventLoop, options: state.withLock { $0.options }, metrics: metrics, clocks: clocks,
+                log: log, seed: seed)
             for (fingerprint, answer) in known { intake.remember(fingerprint, answer) }
             intake.onRotate = onRotate
             intake.onFirstBatch = onFirstBatch
@@ -145,6 +148,18 @@ package final class IngestService: Sendable {
         await log.barrier()
     }
 
+    /// Takes over limits and filters, for requests to come. What is fixed at `start` stays: `diskReserveBytes` and the
+    /// window of retransmits.
+    package func apply(_ options: IngestOptions) async throws {
+        try await eventLoop.submit { [self] in
+            let intake = state.withLock { state in
+                state.options = options
+                return state.intake
+            }
+            intake?.value.apply(options)
+        }.get()
+    }
+
     /// Stops the clockwork. The server is drained before, the log stopped after.
     package func stop() { state.withLock { $0.tick }?.cancel() }
 
@@ -162,6 +177,7 @@ package final class IngestService: Sendable {
         state.withLock { state in
             if case .notReady(let reason) = state.readiness { return (reason, "not_ready") }
             if let reason = state.diskFull { return (reason, "disk_full") }
+            let options = state.options
             guard state.inFlightBytes + bytes <= options.inFlightByteLimit else {
                 return (
                     "\(state.inFlightBytes) bytes wait, limits.in_flight_bytes is \(options.inFlightByteLimit)",
@@ -192,5 +208,5 @@ package final class IngestService: Sendable {
         return intake.value.write(body, source: source)
     }
 
-    package var bodyByteLimit: Int { options.bodyByteLimit }
+    package var bodyByteLimit: Int { state.withLock { $0.options.bodyByteLimit } }
 }

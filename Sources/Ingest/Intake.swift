@@ -33,7 +33,7 @@ package final class Intake {
     }
 
     private let eventLoop: any EventLoop
-    private let options: IngestOptions
+    private var options: IngestOptions
     private let metrics: IngestMetrics
     private let clocks: Clocks
     private let log: LogWriter
@@ -68,10 +68,25 @@ package final class Intake {
         self.clocks = clocks
         self.log = log
         self.seed = seed
-        decoder = RequestDecoder(
-            limits: options.decode, seed: seed, keepsOthers: options.keepsOthers, classify: options.classify)
+        decoder = Self.decoder(options, seed: seed)
         retransmits = RetransmitIndex(window: options.dedupWindow, entryLimit: options.dedupEntryLimit)
         epochStarted = clocks.uptime()
+    }
+
+    private static func decoder(_ options: IngestOptions, seed: UInt64) -> RequestDecoder {
+        RequestDecoder(
+            limits: options.decode, seed: seed, keepsOthers: options.keepsOthers, classify: options.classify)
+    }
+
+    /// Takes over limits and filters, and ends the active segment: a series it knows keeps the streams it was given,
+    /// and its labels are not looked at again.
+    package func apply(_ options: IngestOptions) {
+        eventLoop.assertInEventLoop()
+        self.options = options
+        decoder = Self.decoder(options, seed: seed)
+        rotate()
+        // A segment without rows may know series all the same: of requests that were refused or filtered.
+        encoder.startSegment()
     }
 
     /// Requests that wait for the disk.

@@ -3,7 +3,7 @@ internal import Logging
 
 /// What every part of a cycle works with.
 struct ShipContext: Sendable {
-    let options: ShipOptions
+    var options: ShipOptions
     let layout: VolumeLayout
     let fileSystem: any FileSystem
     let clocks: Clocks

@@ -7,7 +7,8 @@ internal import Synchronization
 package final class ShipService: Sendable {
     package let ledger: Ledger
     package let shipperID: String
-    private let work: ShipmentPass
+    /// Replaced by `apply`; a cycle keeps the one it began with.
+    private let current: Mutex<ShipmentPass>
     private let lock: DirectoryLock
     private let wakeUp = Signal()
     private let gate = Gate()
@@ -35,7 +36,11 @@ package final class ShipService: Sendable {
         let context = ShipContext(
             options: options, layout: layout, fileSystem: fileSystem, clocks: clocks, transport: transport,
             jitter: jitter, metrics: metrics, logger: logger, ledger: ledger, shipperID: shipperID, stop: Signal())
-        work = ShipmentPass(context: context, senders: options.destinations.map { Self.sender($0, context) })
+        current = Mutex(Self.pass(context))
+    }
+
+    private static func pass(_ context: ShipContext) -> ShipmentPass {
+        ShipmentPass(context: context, senders: context.options.destinations.map { sender($0, context) })
     }
 
     private static func lock(
@@ -66,7 +71,21 @@ package final class ShipService: Sendable {
         }
     }
 
+    private var work: ShipmentPass { current.withLock { $0 } }
     private var context: ShipContext { work.context }
+
+    /// Takes over intervals, limits and hosts, from the cycle that begins now. The destinations' names stay.
+    package func apply(_ options: ShipOptions) {
+        current.withLock { work in
+            let names = options.destinations.map(\.name)
+            precondition(names == work.senders.map(\.name), "a destination comes and goes with a start")
+            precondition(options.faults.isEmpty, "checked before")
+            var context = work.context
+            context.options = options
+            work = Self.pass(context)
+        }
+        wakeUp.raise()
+    }
 
     /// What the last finished cycle did; nil before the first.
     package var lastReport: PassReport? { last.withLock { $0 } }
@@ -121,6 +140,7 @@ package final class ShipService: Sendable {
     }
 
     private func cycle(_ ignoringBackOff: Bool) async -> PassReport {
+        let work = self.work
         var report = PassReport()
         do {
             if !adopted.withLock({ $0 }) {

@@ -116,4 +116,24 @@ struct BytesTests {
             }
         }
     }
+
+    @Test(
+        "Base64 of RFC 4648 §10",
+        arguments: zip(
+            ["", "f", "fo", "foo", "foob", "fooba", "foobar"],
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]))
+    func base64Vectors(text: String, expected: String) {
+        #expect(String(decoding: base64(Array(text.utf8)), as: UTF8.self) == expected)
+    }
+
+    @Test("equal digests are equal, whichever bit differs") func digestEquality() {
+        let digest = Digest.of(Array("x".utf8), .sha256)
+        #expect(Digest.areEqual(digest, Digest.of(Array("x".utf8), .sha256)))
+        for bit in 0..<256 {
+            var other = digest
+            other[bit / 8] ^= 1 << (bit % 8)
+            #expect(!Digest.areEqual(digest, other))
+        }
+        #expect(!Digest.areEqual(digest, Array(digest.dropLast())))
+    }
 }

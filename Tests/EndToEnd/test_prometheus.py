@@ -22,7 +22,9 @@ SECONDS_AFTER = 8
 class Prometheus:
     """Debian's Prometheus, scraping itself under several job names every second."""
 
-    def __init__(self, home, write_url: str):
+    def __init__(self, home, write_url: str, **remote_write):
+        """`remote_write`: further keys of the one `remote_write` map."""
+        self.remote_write = remote_write
         self.home = home
         home.mkdir()
         self.port = free_port()
@@ -55,7 +57,7 @@ class Prometheus:
                     "scrape_configs": [
                         {"job_name": job, "file_sd_configs": [{"files": [str(self.targets(job))]}]} for job in JOBS
                     ],
-                    "remote_write": [{"url": self.write_url, "queue_config": queue}],
+                    "remote_write": [{"url": self.write_url, "queue_config": queue} | self.remote_write],
                 }
             )
         )

@@ -19,11 +19,11 @@ struct Fixture: Sendable {
 
 func withServer(
     limit: Int = 100, options: HTTPServerOptions = HTTPServerOptions(address: "127.0.0.1", port: 0),
-    _ body: (Fixture, RawClient) async throws -> Void
+    access: ServerAccess = ServerAccess(), _ body: (Fixture, RawClient) async throws -> Void
 ) async throws {
     let group = MultiThreadedEventLoopGroup.singleton
     let handler = RecordingHandler(limit: limit)
-    let server = try await HTTPServer.start(options, handler: handler, group: group)
+    let server = try await HTTPServer.start(options, access: access, handler: handler, group: group)
     let client = try await RawClient(port: server.port, group: group)
     let result: Result<Void, any Error>
     do { result = .success(try await body(Fixture(server: server, handler: handler, group: group), client)) } catch {

@@ -22,12 +22,13 @@ final class IntakeFixture: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let service: IngestService
     let log: LogWriter
+    let options: IngestOptions
     static let layout = VolumeLayout(root: "/v")
 
     init(_ disk: SimulatedDisk, reserveBytes: UInt64 = 0) async throws {
         self.disk = disk
         for path in ["/v", "/v/wal", "/v/quarantine"] { try disk.makeDirectory(path) }
-        let options = IngestOptions(
+        options = IngestOptions(
             bodyByteLimit: 1 << 20, decodedByteLimit: 1 << 20, inFlightByteLimit: 1 << 22, inFlightRequestLimit: 100,
             diskReserveBytes: reserveBytes, decode: .standard,
             seriesPerSegment: 1000, segmentByteLimit: 1 << 20, segmentAge: .seconds(60), rowsPerSegment: 10_000,

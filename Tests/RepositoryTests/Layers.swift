@@ -22,7 +22,7 @@ enum Layers {
         "Samples": ["Bytes", "Snappy"],
         "DiskIO": ["Bytes", "CLinux"],
         "Metrics": [],
-        "HTTPServer": [],
+        "HTTPServer": ["Digest"],
         "RemoteWrite": ["Bytes", "Snappy", "Samples"],
         "WAL": ["Bytes", "DiskIO"],
         "Parquet": ["Bytes", "Snappy", "Digest"],

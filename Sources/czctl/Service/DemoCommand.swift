@@ -155,8 +155,7 @@ struct Demo: AsyncParsableCommand {
         )
         {
         case .success(let loaded):
-            return ServiceEnvironment(
-                settings: loaded.settings, role: "demo", logger: ServiceCommand.logger(loaded.settings, .run))
+            return ServiceEnvironment(settings: loaded.settings, role: "demo", component: .run)
         case .failure(let faults):
             throw CommandFailure(.usage, "cannot start the demo\n\(faults)")
         }

@@ -6,6 +6,9 @@ internal import NIOHTTP1
 
 /// The routes of people and probes: `/livez`, `/readyz`, `/healthz`, `/metrics`, `/about`, `/api/v1/status`, `/`.
 struct OperatorRoutes: HTTPHandler {
+    /// Open to everyone: whoever asks them, such as the kubelet, has no credentials.
+    static let probes: Set<String> = ["/livez", "/readyz", "/healthz"]
+
     /// nil = ready; else why not.
     let notReady: @Sendable () -> String?
     let registry: MetricsRegistry

@@ -31,7 +31,10 @@ enum ServiceRole: String, ExpressibleByArgument, CaseIterable, Sendable {
 
 /// A running service: its halves, its HTTP port and its control sockets.
 final class Service: Sendable {
-    private let environment: ServiceEnvironment
+    let environment: ServiceEnvironment
+    let settings: LiveSettings
+    /// nil when it does not listen.
+    let access: PortAccess?
     private let role: ServiceRole
     private let group: MultiThreadedEventLoopGroup
     let collector: CollectorRuntime?
@@ -44,9 +47,12 @@ final class Service: Sendable {
 
     private init(
         environment: ServiceEnvironment, role: ServiceRole, group: MultiThreadedEventLoopGroup,
-        collector: CollectorRuntime?, shipper: ShipperRuntime?, server: HTTPServer?, sockets: [ControlServer]
+        collector: CollectorRuntime?, shipper: ShipperRuntime?, access: PortAccess?, server: HTTPServer?,
+        sockets: [ControlServer]
     ) {
         self.environment = environment
+        settings = LiveSettings(environment.settings, environment.registry, environment.clocks)
+        self.access = access
         self.role = role
         self.group = group
         self.collector = collector
@@ -76,7 +82,8 @@ final class Service: Sendable {
                 metrics: IngestMetrics(environment.registry), clocks: environment.clocks,
                 logger: environment.logger)
         }
-        let server = listens ? try await listen(environment, role, group, intake, holder) : nil
+        let access = listens ? try makeAccess(environment, intake) : nil
+        let server = try await listen(environment, role, group, intake, access, holder)
         do {
             // The shipper first: the collector wakes it.
             let shipper = role.ships ? try ShipperRuntime(environment) : nil
@@ -91,7 +98,7 @@ final class Service: Sendable {
             let sockets = listens ? await openSockets(environment, role, group, holder) : []
             let service = Service(
                 environment: environment, role: role, group: group, collector: collector, shipper: shipper,
-                server: server, sockets: sockets)
+                access: access, server: server, sockets: sockets)
             holder.set(service)
             return service
         } catch {
@@ -101,10 +108,20 @@ final class Service: Sendable {
         }
     }
 
+    private static func makeAccess(_ environment: ServiceEnvironment, _ intake: IngestService?) throws -> PortAccess {
+        let refused =
+            intake?.metrics.requestsRefused["auth"]
+            ?? environment.registry.counter(
+                "cirrus_requests_refused_total", "Requests refused as a whole.", ["reason": "auth"])
+        return try PortAccess(environment.settings, environment.registry, environment.logger, refusedRequests: refused)
+    }
+
+    /// - Parameter access: nil does not listen.
     private static func listen(
         _ environment: ServiceEnvironment, _ role: ServiceRole, _ group: MultiThreadedEventLoopGroup,
-        _ intake: IngestService?, _ holder: ServiceHolder
-    ) async throws -> HTTPServer {
+        _ intake: IngestService?, _ access: PortAccess?, _ holder: ServiceHolder
+    ) async throws -> HTTPServer? {
+        guard let access else { return nil }
         let settings = environment.settings
         let routes = OperatorRoutes(
             notReady: {
@@ -123,9 +140,10 @@ final class Service: Sendable {
         let options = HTTPServerOptions(
             address: settings.server.address,
             port: role == .shipper ? settings.server.shipperPort : settings.server.port,
-            connectionLimit: settings.limits.connections, headerByteLimit: settings.limits.headerByteLimit,
-            headerTimeout: .init(settings.limits.headerTimeout), idleTimeout: .init(settings.limits.idleTimeout),
-            bodyRateMinimum: settings.limits.bodyBytesPerSecond,
+            connectionLimit: settings.limits.connections,
+            connectionsPerAddressLimit: settings.limits.connectionsPerAddress,
+            headerByteLimit: settings.limits.headerByteLimit, headerTimeout: .init(settings.limits.headerTimeout),
+            idleTimeout: .init(settings.limits.idleTimeout), bodyRateMinimum: settings.limits.bodyBytesPerSecond,
             // A body somewhat over the limit is read to its end, so that the connection lives.
             discardByteLimit: 2 * settings.limits.bodyByteLimit,
             reconnectFrequency: role.collects ? settings.server.reconnectFrequency : 0,
@@ -136,7 +154,7 @@ final class Service: Sendable {
             } else {
                 routes
             }
-        return try await HTTPServer.start(options, handler: handler, group: group)
+        return try await HTTPServer.start(options, access: access.server, handler: handler, group: group)
     }
 
     private static func openSockets(
@@ -170,7 +188,19 @@ final class Service: Sendable {
     }
 
     /// Works until a signal asks for the end.
-    func runUntilSignal() async throws {
+    /// - Parameters:
+    ///   - hangups: each reads the configuration again.
+    ///   - read: how; blocks.
+    func runUntilSignal(_ hangups: AsyncStream<Void>, _ read: @escaping @Sendable () throws -> Loaded) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.keepUpToDate(hangups, read) }
+            try await self.serveUntilSignal()
+            tasks.cancelAll()
+        }
+        try await close()
+    }
+
+    private func serveUntilSignal() async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             if let shipper { tasks.addTask { try await shipper.ship.run() } }
             tasks.addTask {
@@ -181,7 +211,6 @@ final class Service: Sendable {
             }
             try await tasks.waitForAll()
         }
-        try await close()
     }
 
     /// In-flight requests finish, the log is sealed.

@@ -17,15 +17,20 @@ struct ServiceOptions: ParsableArguments {
 
     /// The settings, or every fault at once (exit 2). Warnings go to stderr.
     func load(_ role: Role) throws -> Settings {
+        let loaded = try read(role)
+        for warning in loaded.warnings { printError(warning) }
+        return loaded.settings
+    }
+
+    /// The settings and what to say about them, or every fault at once.
+    func read(_ role: Role) throws -> Loaded {
         let pairs = try overrides.map { text in
             guard let equals = text.firstIndex(of: "=") else {
                 throw CommandFailure(.usage, "cannot read --set \(text): it is not KEY=VALUE")
             }
             return (key: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
         }
-        let loaded = try ConfigurationFile.load(config, role: role, overrides: pairs)
-        for warning in loaded.warnings { printError(warning) }
-        return loaded.settings
+        return try ConfigurationFile.load(config, role: role, overrides: pairs)
     }
 }
 
@@ -48,8 +53,10 @@ enum ServiceCommand {
     static func run(_ role: ServiceRole, _ options: ServiceOptions) async throws {
         clinux_tune_malloc()
         Signals.ignoreBrokenPipes()
+        // Before the file is read: whoever changes it afterwards and says so is heard.
+        let hangups = Signals.hangups()
         let settings = try options.load(role.configurationRole)
-        let environment = ServiceEnvironment(settings: settings, role: role.rawValue, logger: logger(settings, role))
+        let environment = ServiceEnvironment(settings: settings, role: role.rawValue, component: role)
         let service = try await Service.start(environment, role: role, listens: true)
         environment.logger.info(
             "listening",
@@ -57,15 +64,8 @@ enum ServiceCommand {
                 "port": "\(service.port ?? 0)", "data": "\(settings.database.storagePath)",
                 "version": "\(Version.number)",
             ])
-        try await service.runUntilSignal()
+        try await service.runUntilSignal(hangups) { try options.read(role.configurationRole) }
         environment.logger.info("stopped")
-    }
-
-    static func logger(_ settings: Settings, _ role: ServiceRole) -> Logger {
-        Logger(label: role.rawValue) { label in
-            StructuredLog(
-                component: label, format: settings.logging.format, logLevel: Logger.Level(settings.logging.level))
-        }
     }
 }
 
@@ -74,7 +74,8 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Receive, compact and ship in one process",
         discussion: """
-            Ends gracefully on SIGTERM: requests in flight finish, the log is sealed, uploads end.
+            Ends gracefully on SIGTERM: requests in flight finish, the log is sealed, uploads end. Reads its
+            configuration, certificate and credentials again on SIGHUP.
 
             Examples:
               czctl run --config config.yml

@@ -12,18 +12,24 @@ internal import Ship
 
 /// What every part of a service is given: settings, the real disk and clock, one registry, one logger.
 struct ServiceEnvironment: Sendable {
-    let settings: Settings
+    var settings: Settings
     let layout: VolumeLayout
     let fileSystem: any FileSystem
     let clocks: Clocks
     let registry: MetricsRegistry
     let logger: Logger
+    let logThreshold: LogThreshold
     let role: String
 
-    init(settings: Settings, role: String, logger: Logger) {
+    /// - Parameter component: as the log names it.
+    init(settings: Settings, role: String, component: ServiceRole) {
         self.settings = settings
         self.role = role
-        self.logger = logger
+        let threshold = LogThreshold(Logger.Level(settings.logging.level))
+        logThreshold = threshold
+        logger = Logger(label: component.rawValue) { label in
+            StructuredLog(component: label, format: settings.logging.format, threshold: threshold)
+        }
         // Without symbolic links, which the disk seam follows nowhere; one that is not there is refused at start.
         let path = settings.database.storagePath
         layout = VolumeLayout(root: RealPath.of(path) ?? path)
@@ -124,10 +130,6 @@ struct ServiceEnvironment: Sendable {
             faults.append("destination.layout native")
         }
         if settings.parquet.profile == .compact { faults.append("parquet.profile compact") }
-        if settings.tls.certificatePath != nil { faults.append("tls.cert_file") }
-        if settings.server.mode == .https { faults.append("server.mode https") }
-        if settings.auth.bearerPath != nil { faults.append("auth.bearer_file") }
-        if settings.auth.basicPath != nil { faults.append("auth.basic_file") }
         if settings.cloudzero.dialect == .seed { faults.append("cloudzero.api_dialect seed") }
         if settings.http.proxy != nil || settings.http.caPath != nil || settings.http.clientCertificatePath != nil {
             faults.append("http.*")

@@ -30,6 +30,17 @@ enum Signals {
         source.resume()
     }
 
+    /// Each SIGHUP from now on; of several that come while one is worked on, one is kept.
+    static func hangups() -> AsyncStream<Void> {
+        _ = signal(SIGHUP, SIG_IGN)  // the source sees it all the same
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global())
+        // The handler holds its source, for the life of the process.
+        source.setEventHandler { withExtendedLifetime(source) { _ = continuation.yield() } }
+        source.resume()
+        return stream
+    }
+
     /// A peer that closes its end must not end the process.
     static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
 

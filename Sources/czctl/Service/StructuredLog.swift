@@ -2,14 +2,21 @@ internal import Configuration
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging
+internal import Synchronization
 
 /// The service's log: one line an event to stderr, JSON or logfmt, `ts level msg component` first. Control characters
 /// in values are escaped, so that a sender cannot write lines of its own.
 struct StructuredLog: LogHandler {
     let component: String
     let format: LogFormat
-    var logLevel: Logger.Level
+    /// One for all copies of the logger: a reload changes it everywhere.
+    let threshold: LogThreshold
     var metadata: Logger.Metadata = [:]
+
+    var logLevel: Logger.Level {
+        get { threshold.level }
+        set { threshold.level = newValue }
+    }
 
     subscript(metadataKey key: String) -> Logger.MetadataValue? {
         get { metadata[key] }
@@ -57,6 +64,18 @@ struct StructuredLog: LogHandler {
             }
         }
         return out + "\""
+    }
+}
+
+/// The least level that is logged.
+final class LogThreshold: Sendable {
+    private let stored: Mutex<Logger.Level>
+
+    init(_ level: Logger.Level) { stored = Mutex(level) }
+
+    var level: Logger.Level {
+        get { stored.withLock { $0 } }
+        set { stored.withLock { $0 = newValue } }
     }
 }
 
