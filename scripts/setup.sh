@@ -77,7 +77,7 @@ run | test) ;;
 esac
 command -v swift >/dev/null || fail "swift is not in PATH; install Swift 6.2 or newer from https://www.swift.org/install/linux/debian/12/"
 command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand what scripts/setup.sh names, then repeat"
-install_packages libcurl4-openssl-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev pkg-config
+install_packages libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev pkg-config
 if [ "$1" = test ]; then
     install_packages strace
     unpack_prometheus

@@ -155,7 +155,7 @@ struct Demo: AsyncParsableCommand {
         )
         {
         case .success(let loaded):
-            return ServiceEnvironment(
+            return try ServiceEnvironment(
                 settings: loaded.settings, role: "demo", logger: ServiceCommand.logger(loaded.settings, .run))
         case .failure(let faults):
             throw CommandFailure(.usage, "cannot start the demo\n\(faults)")

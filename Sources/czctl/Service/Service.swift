@@ -72,7 +72,7 @@ final class Service: Sendable {
         if role.collects {
             intake = IngestService(
                 eventLoop: group.any(),
-                options: try environment.ingestOptions(reservedFor: environment.settings.destinations),
+                options: environment.ingestOptions(reservedFor: environment.settings.destinations),
                 metrics: IngestMetrics(environment.registry), clocks: environment.clocks,
                 logger: environment.logger)
         }
@@ -222,6 +222,11 @@ final class Service: Sendable {
                 status.samplesRejected = metrics.rejected.values.reduce(0) { $0 + $1.value }
                 status.samplesFiltered = metrics.filtered.value
                 status.samplesDeduplicated = metrics.retransmitted.value
+                status.filters = environment.filter.lists.map { list in
+                    LiveStatus.Filter(
+                        list: list.name, droppedSamples: metrics.filteredByList[list.name]?.value,
+                        rules: list.counts.map { .init(rule: $0.rule, matches: $0.matches) })
+                }
                 status.requestP99Seconds = metrics.requestSeconds.quantile(0.99)
                 status.fsyncP99Seconds = metrics.syncSeconds.quantile(0.99)
                 status.lastReceivedSecondsAgo = await collector.service.lastReceived.map { (now - $0).inSeconds }

@@ -49,7 +49,8 @@ enum ServiceCommand {
         clinux_tune_malloc()
         Signals.ignoreBrokenPipes()
         let settings = try options.load(role.configurationRole)
-        let environment = ServiceEnvironment(settings: settings, role: role.rawValue, logger: logger(settings, role))
+        let environment = try ServiceEnvironment(
+            settings: settings, role: role.rawValue, logger: logger(settings, role))
         let service = try await Service.start(environment, role: role, listens: true)
         environment.logger.info(
             "listening",
