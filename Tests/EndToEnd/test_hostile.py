@@ -14,14 +14,14 @@ import pytest
 import requests
 
 from crowd import Visitor, run
-from processes import clean_environment, czctl_path, free_port, wait_until
+from processes import clean_environment, czctl_path, wait_until
 from remote_write import V2, Sender, snappy
 from test_v2_sender import START_MS
 
 MIB = 1 << 20
 # All together: program, budget of limits.in_flight_bytes (64 MiB), the buffers of one body in work, connections.
 MEMORY_LIMIT = 256 * MIB
-STEADY_SECONDS = 6
+STEADY_SECONDS = 4
 # A noisy machine of two cores, the hostile client on one of them: a starved sender would wait for seconds.
 HARM_RATIO, HARM_SECONDS = 10, 0.5
 # `make soak` sends 5,000,000.
@@ -63,9 +63,12 @@ class Steady(threading.Thread):
 class Watch:
     """What a load did to the service and to a steady sender beside it."""
 
+    alone = 0.0  # p99 of a steady sender without a load, measured once
+
     def __init__(self, cirrus, program, name: str, summarize):
         self.cirrus, self.program, self.name, self.summarize = cirrus, program, name, summarize
-        self.alone = Steady(cirrus).p99()
+        if not Watch.alone:
+            Watch.alone = Steady(cirrus).p99()
         self.before = program.peak_memory_bytes()
 
     def __enter__(self):
@@ -151,14 +154,12 @@ def test_1000_bodies_of_32_mib(collector):
             yield CHUNK
         yield b"0\r\n\r\n"
 
-    scripts = [declared(32 * MIB), chunked(), declared(16 * MIB), chunked()]
     with watch:
         visitors = []
         for number in range(1000):
             kind = number % 4
             script = declared(32 * MIB) if kind == 0 else declared(16 * MIB) if kind == 2 else chunked()
             visitors.append((kind, Visitor(watch.cirrus.port, script)))
-        del scripts
         run([visitor for _, visitor in visitors], 100, leaves_when_answered=True)
         answers = Counter(visitor.status for _, visitor in visitors)
         assert set(answers) <= {400, 503}, answers
@@ -187,7 +188,7 @@ def test_one_symbol_referenced_10000_times(collector, encoder):
     texts = []
     with watch:
         sender = Sender(watch.cirrus.port)
-        for length, limit in [(MIB, "limits.label_value_bytes"), (255 << 10, "limits.expanded_label_bytes")]:
+        for length in [MIB, 255 << 10]:  # over limits.label_value_bytes, and over limits.expanded_label_bytes in all
             request = encoder.two.Request(symbols=["", "__name__", "m", "big", "x" * length, "n"])
             for number in range(10_000):
                 request.symbols.append(str(number))
@@ -198,7 +199,7 @@ def test_one_symbol_referenced_10000_times(collector, encoder):
             assert status == 400 and written in ((0, 0, 0), (None, None, None)), (status, text[:300])
         watch.answers = "400 each"
     assert len(texts[0]) < 8192 and "label" in texts[0]
-    assert "expanded" in texts[1], texts[1]
+    assert "expand" in texts[1], texts[1]
     assert watch.program.peak_memory_bytes() - watch.before < 64 * MIB
 
 
@@ -285,12 +286,12 @@ def accepted(port: int, count: int) -> list[int]:
 
 def test_bytes_in_flight(make_cirrus):
     """What came of bodies counts, not what they claim; long ones leave room for the short; all is given back."""
-    cirrus = make_cirrus(limits={"in_flight_bytes": "32Mi", "header_time": "5s"})
+    cirrus = make_cirrus(limits={"in_flight_bytes": "32Mi", "header_time": "4s"})
     program = cirrus.start("collector")
     sender = Sender(cirrus.port)
     # Claims of 50 times 16 MiB that bring nothing are nothing.
     idle = [Visitor(cirrus.port, iter([HEAD + b"Content-Length: 16000000\r\n\r\n", 60.0])) for _ in range(50)]
-    run_for = threading.Thread(target=run, args=(idle, 4))
+    run_for = threading.Thread(target=run, args=(idle, 2))
     run_for.start()
     assert sender.post(b"\0")[0] == 204
     run_for.join()
@@ -303,7 +304,7 @@ def test_bytes_in_flight(make_cirrus):
         yield 60.0
 
     crowd = [Visitor(cirrus.port, half()) for _ in range(40)]
-    run_for = threading.Thread(target=run, args=(crowd, 20))
+    run_for = threading.Thread(target=run, args=(crowd, 12))
     run_for.start()
     wait_until(lambda: sum(visitor.status == 503 for visitor in list(crowd)) >= 30, "refusals", 15)
     status, text, _ = sender.post(b"\0")
@@ -313,6 +314,4 @@ def test_bytes_in_flight(make_cirrus):
     run_for.join()
     assert {visitor.status for visitor in crowd} <= {408, 503}
     assert program.peak_memory_bytes() < 160 * MIB
-    assert free_port() != cirrus.port
-    body = snappy(b"") + b""
-    assert sender.post(body)[0] == 204
+    assert sender.post(b"\0")[0] == 204

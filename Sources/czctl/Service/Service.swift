@@ -186,7 +186,7 @@ final class Service: Sendable {
 
     /// In-flight requests finish, the log is sealed.
     private func stopCollecting() async {
-        collector?.service.set(.notReady("shutting down"))
+        // The server first: it takes nothing new, and what is being sent to it now is still stored.
         await server?.drain()
         await collector?.stop()
     }
