@@ -23,7 +23,7 @@ from remote_write import Sender, snappy
 sys.path.insert(0, str(ROOT / "Tests/Independent"))
 import wal_reader  # noqa: E402
 
-# A minute by default; `make soak` takes 10.
+# `make soak` takes 10.
 MINUTES = float(os.environ.get("CIRRUS_PROMETHEUS_MINUTES", 0.6))
 EXTERNAL_LABELS = {"replica": "<é&>"}
 KINDS = ("samples", "histograms", "exemplars", "metadata")
