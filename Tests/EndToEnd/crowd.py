@@ -11,7 +11,7 @@ KEPT_BYTES = 4096  # of an answer
 
 
 class Visitor:
-    """One connection: sends what its script yields (bytes, or seconds to wait) and keeps the beginning of the answer."""
+    """One connection: sends what its script yields (bytes, or seconds to wait), keeps the beginning of the answer."""
 
     def __init__(self, port: int, script: Iterator[bytes | float]):
         self.script = script
