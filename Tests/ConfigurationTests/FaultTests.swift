@@ -104,7 +104,7 @@ import Testing
         ),
         (
             "metrics: {cost: [{pattern: '', match: regex}]}",
-            ["config.yml:2:18: metrics.cost[0].pattern: an empty regex matches everything; leave the filter out"]
+            ["config.yml:2:28: metrics.cost[0].pattern: an empty regex matches everything; leave the filter out"]
         ),
         (
             "metrics:\n  cost:\n    - {pattern: 'a(b', match: regex}\n"
@@ -113,7 +113,7 @@ import Testing
                 "config.yml:4:17: metrics.cost[0].pattern: \"a(b\" is not a regular expression of RE2: "
                     + "missing ): a(b",
                 "config.yml:5:43: metrics.observability[0].pattern: \"a{1001}\" is not a regular expression of RE2: "
-                    + "bad repetition operator: {1001}",
+                    + "invalid repetition size: {1001}",
             ]
         ),
         (
