@@ -32,7 +32,8 @@ replay:
 	CIRRUS_SEED=$(SEED) swift test --skip-build $(SWIFT_FLAGS) --filter SeedTests/replay
 
 # The durability suites at length: make soak SEEDS=50000 KILLS=500 CUTS=1000 FILLS=50 INJECTIONS=450 MINUTES=0
-soak: export SEEDS FIRST_SEED KILLS CUTS FILLS INJECTIONS MINUTES
+# SERIES=5000000 PROMETHEUS_MINUTES=10
+soak: export SEEDS FIRST_SEED KILLS CUTS FILLS INJECTIONS MINUTES SERIES PROMETHEUS_MINUTES
 soak: build
 	@scripts/setup.sh test
 	@scripts/soak.sh $(SWIFT_FLAGS)

@@ -32,6 +32,8 @@ let leaves: [Target] = [
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+    .target(name: "RegularExpressions", dependencies: ["CRE2"], swiftSettings: strict + optimized),
     .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict + optimized),
     .target(name: "Snappy", dependencies: ["CSnappy"], swiftSettings: strict + optimized),
     .target(name: "Digest", dependencies: ["CCrypto"], swiftSettings: strict + optimized),
@@ -50,7 +52,7 @@ let formats: [Target] = [
     .target(name: "RemoteWrite", dependencies: ["Bytes", "Snappy", "Samples"], swiftSettings: strict + optimized),
     .target(name: "WAL", dependencies: ["Bytes", "DiskIO"], swiftSettings: strict + optimized),
     .target(name: "Parquet", dependencies: ["Bytes", "Snappy", "Digest"], swiftSettings: strict + optimized),
-    .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
+    .target(name: "Configuration", dependencies: ["CYAML", "RegularExpressions"], swiftSettings: strict),
 ]
 
 // L3: services. They never import each other.
@@ -58,8 +60,8 @@ let services: [Target] = [
     .target(
         name: "Ingest",
         dependencies: [
-            "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", nioCore, nioHTTP1,
-            logging,
+            "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RegularExpressions", "RemoteWrite", "WAL",
+            nioCore, nioHTTP1, logging,
         ],
         swiftSettings: strict + optimized),
     .target(
@@ -110,7 +112,7 @@ let tests: [Target] = [
         name: "IngestTests",
         dependencies: [
             "TestKit", "Ingest", "HTTPServer", "RemoteWrite", "Samples", "Snappy", "Bytes", "WAL", "DiskIO", "Metrics",
-            nioCore, nioPosix, nioHTTP1, logging,
+            "RegularExpressions", nioCore, nioPosix, nioHTTP1, logging,
         ],
         swiftSettings: testSettings),
     .testTarget(

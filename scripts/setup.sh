@@ -56,16 +56,17 @@ unpack_prometheus() {
     rm -r "$download"
 }
 
+# A Python environment and the list of what is in it.
 prepare_venv() {
-    local wanted
-    wanted=$(sha256sum <Tests/requirements.txt)
-    [ "$(cat .venv/.ready 2>/dev/null)" != "$wanted" ] || return 0
+    local venv=$1 list=$2 wanted
+    wanted=$(sha256sum <"$list")
+    [ "$(cat "$venv/.ready" 2>/dev/null)" != "$wanted" ] || return 0
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then install_packages python3 python3-venv; fi
-    say "pip: installing Tests/requirements.txt in .venv (first time: 1-3 minutes)"
-    [ -x .venv/bin/python ] || python3 -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r Tests/requirements.txt ||
-        fail "cannot install Tests/requirements.txt; check the network, or remove .venv and repeat"
-    echo "$wanted" >.venv/.ready
+    say "pip: installing $list in $venv (first time: 1-3 minutes)"
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list" ||
+        fail "cannot install $list; check the network, or remove $venv and repeat"
+    echo "$wanted" >"$venv/.ready"
 }
 
 case "${1:-}" in
@@ -77,9 +78,10 @@ run | test) ;;
 esac
 command -v swift >/dev/null || fail "swift is not in PATH; install Swift 6.2 or newer from https://www.swift.org/install/linux/debian/12/"
 command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand what scripts/setup.sh names, then repeat"
-install_packages libcurl4-openssl-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev pkg-config
+install_packages libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev pkg-config
 if [ "$1" = test ]; then
     install_packages strace
     unpack_prometheus
-    prepare_venv
+    prepare_venv .venv Tests/requirements.txt
+    prepare_venv .venv-senders Tests/senders-requirements.txt
 fi

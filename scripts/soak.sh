@@ -1,11 +1,11 @@
 #!/bin/bash
 # The durability suites at length, one summary line each. Again and again until the minutes are over, if any are given,
 # each round with seeds of its own.
-#   make soak SEEDS=50000 KILLS=500 CUTS=1000 FILLS=50 INJECTIONS=450 MINUTES=0
+#   make soak SEEDS=50000 KILLS=500 CUTS=1000 FILLS=50 INJECTIONS=450 SERIES=5000000 PROMETHEUS_MINUTES=10 MINUTES=0
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${SEEDS:=50000}" "${FIRST_SEED:=1}" "${KILLS:=500}" "${CUTS:=1000}" "${FILLS:=50}" "${INJECTIONS:=450}"
-: "${MINUTES:=0}"
+: "${MINUTES:=0}" "${SERIES:=5000000}" "${PROMETHEUS_MINUTES:=10}"
 
 swift build --build-tests "$@"
 log=$(mktemp)
@@ -34,6 +34,9 @@ while :; do
     run '^power cuts: ' env CIRRUS_CUTS="$CUTS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_power_cut.py
     run '^(full disk|backlog|started)' env CIRRUS_FILLS="$FILLS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_disk_full.py
     run '^(failing|slow)' env CIRRUS_INJECTIONS="$INJECTIONS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_system_calls.py
+    run '^hostile: ' env CIRRUS_SERIES="$SERIES" .venv/bin/python -m pytest -q Tests/EndToEnd/test_hostile.py
+    run '^(prometheus|opentelemetry)' env CIRRUS_PROMETHEUS_MINUTES="$PROMETHEUS_MINUTES" \
+        .venv/bin/python -m pytest -q Tests/EndToEnd/test_senders.py
     [ "$SECONDS" -lt $((MINUTES * 60)) ] || break
     FIRST_SEED=$((FIRST_SEED + SEEDS))
 done

@@ -89,7 +89,7 @@ package struct Compaction {
         var writer = PartWriter(part, number: number, context: context)
         let builder = RowGroupColumns(
             part: part, catalog: reader.catalog, order: order, clusterName: options.clusterName,
-            cloudAccountID: options.cloudAccountID)
+            cloudAccountID: options.cloudAccountID, keepsLabel: options.labelFilters[part.stream])
         let series = counts.indices.lazy.filter { counts[$0] > 0 }.map { UInt32($0) }
             .sorted(by: order.isInRowOrder)[...]
         var rest = series

@@ -1,3 +1,5 @@
+package import Samples
+
 /// Settings of compaction, checked once at start.
 package struct CompactorOptions: Sendable {
     package var clusterName: String
@@ -12,6 +14,8 @@ package struct CompactorOptions: Sendable {
     package var configuration: UInt64
     /// `name version 1.2.3 (build abc)`.
     package var createdBy: String
+    /// Whether a label of this name stays in the rows of a stream; all stay in a stream that has none.
+    package var labelFilters: [Streams: @Sendable (RawSpan) -> Bool] = [:]
 
     package init(
         clusterName: String, cloudAccountID: String, rowsPerFile: Int, interval: Duration, dedupWindow: Duration,

@@ -63,8 +63,11 @@ struct PartWriter {
     private func start() throws -> OpenFile {
         let path = "\(context.layout.staging)/part-\(nextNumber).tmp"
         let sink = try StagedFile(path, in: context.fileSystem)
+        // Rows are in the order of whole label sets: without some labels only the metrics are still in order.
+        let isFiltered = context.options.labelFilters[part.stream] != nil
         var options = WriterOptions(
-            createdBy: context.options.createdBy, sortingColumns: WriterOptions.cloudzeroSorting)
+            createdBy: context.options.createdBy,
+            sortingColumns: Array(WriterOptions.cloudzeroSorting.prefix(isFiltered ? 1 : .max)))
         options.bloomFilterColumns = ["metric_name"]
         return OpenFile(
             path: path, sink: sink, writer: try ParquetWriter(schema: .cloudzero, options: options, sink: sink))

@@ -8,6 +8,8 @@ struct RowGroupColumns {
     let order: SeriesOrder
     let clusterName: String
     let cloudAccountID: String
+    /// Whether a label of this name stays; nil = all stay.
+    let keepsLabel: (@Sendable (RawSpan) -> Bool)?
 
     /// Columns of the rows `rows` of `collected`.
     func columns(_ collected: RowCollector, rows: Range<Int>) throws -> [ColumnValues] {
@@ -75,10 +77,17 @@ struct RowGroupColumns {
         var entries = ByteTable(reserving: spans.count, bytes: spans.count * 512)
         var indexOfSpan = [UInt32](repeating: 0, count: spans.count)
         var json: [UInt8] = []
+        var keptNames: [UInt32: Bool] = [:]
+        var indexOfSet: [[UInt8]: UInt32] = [:]  // series differ, but not always in the labels that stay
         for span in entityOrder {
-            indexOfSpan[span] = UInt32(entries.count)
             json.removeAll(keepingCapacity: true)
-            catalog.appendJSON(spans[span].series, to: &json)
+            catalog.appendJSON(spans[span].series, to: &json) { keeps($0, &keptNames) }
+            if keepsLabel != nil, let known = indexOfSet[json] {
+                indexOfSpan[span] = known
+                continue
+            }
+            indexOfSpan[span] = UInt32(entries.count)
+            if keepsLabel != nil { indexOfSet[json] = UInt32(entries.count) }
             try entries.append(json)
         }
         var indexes: [UInt32] = []
@@ -87,6 +96,16 @@ struct RowGroupColumns {
             indexes.append(contentsOf: repeatElement(indexOfSpan[position], count: span.count))
         }
         return .dictionary(entries: entries, indexes: indexes)
+    }
+
+    private func keeps(_ name: UInt32, _ known: inout [UInt32: Bool]) -> Bool {
+        guard let keepsLabel else { return true }
+        if let kept = known[name] { return kept }
+        let text = Array(catalog.text(name))
+        // SAFETY: UInt8 has no padding.
+        let kept = unsafe keepsLabel(text.span.bytes)
+        known[name] = kept
+        return kept
     }
 
     private func values(_ bits: ArraySlice<UInt64>) throws -> ByteTable {

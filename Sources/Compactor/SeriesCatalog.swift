@@ -66,12 +66,15 @@ struct SeriesCatalog {
     func text(_ symbol: UInt32) -> ArraySlice<UInt8> { symbols.bytes[symbols.range(symbol)] }
 
     /// Appends the label set of a series as JSON.
-    func appendJSON(_ series: UInt32, to out: inout [UInt8]) {
+    /// - Parameter keeps: whether a label stays, by the symbol of its name.
+    func appendJSON(_ series: UInt32, to out: inout [UInt8], keeps: (UInt32) -> Bool) {
         out.append(UInt8(ascii: "{"))
         var isFirst = true
         let labels = labels(of: series)
         var at = labels.startIndex
         while at < labels.endIndex {
+            defer { at += 2 }
+            guard keeps(labels[at]) else { continue }
             if !isFirst { out.append(UInt8(ascii: ",")) }
             isFirst = false
             out.append(UInt8(ascii: "\""))
@@ -79,7 +82,6 @@ struct SeriesCatalog {
             out.append(UInt8(ascii: ":"))
             out.append(UInt8(ascii: "\""))
             LabelsJSON.appendString(text(labels[at + 1]), to: &out)
-            at += 2
         }
         out.append(UInt8(ascii: "}"))
     }

@@ -1,5 +1,9 @@
+internal import RegularExpressions
+
 extension Loader {
     static let patternByteLimit = 1024
+    /// Of all lists together: with `RegularExpression.memoryLimit` each, 16 MiB.
+    static let regexLimit = 64
 
     /// Elements `{pattern, match}`; nil after a fault.
     mutating func readFilters(_ nodes: [YAMLNode], shown: String) -> [MetricFilter]? {
@@ -20,12 +24,14 @@ extension Loader {
             return nil
         }
         var pattern: String?
+        var patternPlace = node.place
         var match: FilterMatch?
         var isSound = true
         for entry in entries {
             switch entry.name {
             case "pattern":
                 pattern = readPattern(entry.value, shown: shown)
+                patternPlace = entry.value.place
                 if pattern == nil { isSound = false }
             case "match":
                 match = readMatch(entry.value, shown: shown)
@@ -40,11 +46,29 @@ extension Loader {
             fault(at: node.place, shown, "needs both pattern and match")
             return nil
         }
-        if match == .regex, pattern.isEmpty {
-            fault(at: node.place, shown + ".pattern", "an empty regex matches everything; leave the filter out")
-            return nil
-        }
+        if match == .regex, !checkRegex(pattern, at: patternPlace, shown: shown + ".pattern") { return nil }
         return MetricFilter(pattern: pattern, match: match)
+    }
+
+    private mutating func checkRegex(_ pattern: String, at place: YAMLNode.Place, shown: String) -> Bool {
+        regexCount += 1
+        guard !pattern.isEmpty else {
+            fault(at: place, shown, "an empty regex matches everything; leave the filter out")
+            return false
+        }
+        guard regexCount <= Self.regexLimit else {
+            if regexCount == Self.regexLimit + 1 {
+                fault(at: place, shown, "is one regex more than \(Self.regexLimit) in all lists; join some with |")
+            }
+            return false
+        }
+        do throws(RegularExpressionError) {
+            _ = try RegularExpression(pattern)
+            return true
+        } catch {
+            fault(at: place, shown, "\(quoted(pattern)) is not a regular expression of RE2: \(error.reason)")
+            return false
+        }
     }
 
     private mutating func readPattern(_ node: YAMLNode, shown: String) -> String? {

@@ -133,7 +133,7 @@ package struct Key: Sendable {
 
     static func filters(_ path: String, _ field: Field<[MetricFilter]?>, note: String, _ meaning: String) -> Key {
         Key(
-            path, field, .filters, [], .reload, meaning, note: note, wrap: { $0.map { .filters($0) } },
+            path, field, .filters, [], .restart, meaning, note: note, wrap: { $0.map { .filters($0) } },
             unwrap: \.asFilters)
     }
 }

@@ -25,7 +25,7 @@ extension Key {
             "Requests not answered yet; one more is answered 503"),
         .size(
             "limits.in_flight_bytes", \.limits.bytesInFlight, (1 << 20)...(64 * gib), on: .reload,
-            "Decoded bytes of requests not answered yet"),
+            "What requests not answered yet hold, with the body that is being inflated; beyond it 503"),
         .integer(
             "limits.connections", \.limits.connections, 1...1_000_000, "Open connections; one more is answered 503"),
         .integer(
@@ -40,7 +40,8 @@ extension Key {
             "limits.idle_time", \.limits.idleTimeout, .milliseconds(100) ... .seconds(3600),
             "From an answer to the next request's headers"),
         .size(
-            "limits.body_rate", \.limits.bodyBytesPerSecond, 0...gib, "Bytes a second a body must average; 0 any"),
+            "limits.body_rate", \.limits.bodyBytesPerSecond, 0...gib,
+            "Bytes a second a body must bring in each `limits.header_time`; 0 any"),
         .duration(
             "limits.future_time", \.limits.futureTolerance, .zero ... .seconds(87600 * 3600), on: .reload,
             "Samples further in the future are refused; 0 accepts any"),
@@ -84,11 +85,14 @@ extension Key {
 
     static let filters: [Key] = [
         .filters("metrics.cost", \.metrics.cost, note: "every metric", "Metrics of the `metrics` stream"),
-        .filters("metrics.cost_labels", \.metrics.costLabels, note: "every label", "Labels kept in it"),
+        .filters(
+            "metrics.cost_labels", \.metrics.costLabels, note: "every label",
+            "Names of the labels that stay in its rows"),
         .filters(
             "metrics.observability", \.metrics.observability, note: "no such stream",
             "Metrics of the `observability` stream"),
         .filters(
-            "metrics.observability_labels", \.metrics.observabilityLabels, note: "every label", "Labels kept in it"),
+            "metrics.observability_labels", \.metrics.observabilityLabels, note: "every label",
+            "Names of the labels that stay in its rows"),
     ]
 }

@@ -12,7 +12,7 @@ package struct LimitSettings: Equatable, Sendable {
     package var expandedLabelByteLimit = 32 << 20
     package var seriesPerSegment = 1_000_000
     package var requestsInFlight = 512
-    /// Decoded bytes of all requests that are not answered yet.
+    /// What requests that are not answered yet hold: bodies, records that wait for the disk, the body being inflated.
     package var bytesInFlight = 64 << 20
     package var connections = 1024
     package var connectionsPerAddress = 256

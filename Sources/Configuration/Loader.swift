@@ -11,6 +11,8 @@ struct Loader {
     var origins: [String: Origin] = [:]
     /// `destinations:` was given, which rules `destination:` out.
     var hasDestinationList = false
+    /// Filters with `match: regex`, of all lists.
+    var regexCount = 0
     /// Faults or warnings, which `strict` decides in the end.
     private var unknownKeys: [ConfigurationFault] = []
     private var omittedUnknownKeys = 0

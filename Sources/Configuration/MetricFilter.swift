@@ -1,6 +1,7 @@
 package enum FilterMatch: String, CaseIterable, Sendable { case exact, prefix, suffix, contains, regex }
 
-/// One rule about a metric's or a label's name. A regex is kept as text: whoever applies it compiles it.
+/// One rule about a metric's or a label's name. A regex is kept as text, and was compiled once to
+/// know that it can be.
 package struct MetricFilter: Equatable, Sendable {
     package var pattern: String
     package var match: FilterMatch

@@ -31,9 +31,13 @@ final class HTTPConnection: ChannelInboundHandler {
         var head: HTTPRequestHead
         var framing: RequestFraming
         var bodyLimit: Int
+        /// Bytes of the body that the handler has let in.
+        var admitted = 0
     }
 
     private static let queueLimit = 1024
+    /// What is taken for a body at first, whatever its declared length.
+    private static let capacityLimit = 1 << 20
     /// How long the client may take to read the last answer while its unread body is dropped.
     private static let lingerTimeout = TimeAmount.seconds(2)
 
@@ -53,6 +57,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// `body` is of `buffers`, not a slice of what one read brought.
     private var isBodyGathered = false
     private var bytesReceived = 0
+    /// When the body was last known to come fast enough, and how much of it had come.
+    private var pace = (since: NIODeadline.now(), bytes: 0)
     private var queue = CircularBuffer<Inbound>()
     private var isPumping = false
     private var isQuiescing = false
@@ -166,6 +172,7 @@ final class HTTPConnection: ChannelInboundHandler {
         let framing = RequestFraming(head)
         requestCount &+= 1
         bytesReceived = 0
+        pace = (.now(), 0)
         var request = Current(head: head, framing: framing, bodyLimit: 0)
         if framing.isMalformed {
             return refuseMalformed(.text(.badRequest, "cannot read request: bad content-length"), context)
@@ -180,6 +187,7 @@ final class HTTPConnection: ChannelInboundHandler {
             return refuse(request, refusal, context)
         }
         request.bodyLimit = handler.bodyLimit(for: head)
+        request.admitted = BodySteps.first(framing.declaredLength)
         current = request
         move(to: .reading)
         if let length = framing.declaredLength, length > request.bodyLimit { return refuseOversize(request, context) }
@@ -195,6 +203,10 @@ final class HTTPConnection: ChannelInboundHandler {
         case .reading:
             guard let current else { return }
             if bytesReceived > current.bodyLimit { return refuseOversize(current, context) }
+            if bytesReceived > current.admitted, let refusal = admitMore(current) {
+                abandonCurrent()
+                return refuse(current, refusal, context)
+            }
             append(bytes, declared: current.framing.declaredLength, context)
         case .discarding(let remaining):
             guard bytes.readableBytes <= remaining else { return close(context) }
@@ -204,6 +216,13 @@ final class HTTPConnection: ChannelInboundHandler {
         }
     }
 
+    private func admitMore(_ request: Current) -> HTTPResponse? {
+        let next = BodySteps.next(bytesReceived, request.framing.declaredLength)
+        if let refusal = handler.admitMore(request.head, from: request.admitted, to: next) { return refusal }
+        current?.admitted = next
+        return nil
+    }
+
     /// A body that came in one read is used where it is; any other is gathered in one buffer of its declared length.
     private func append(_ bytes: ByteBuffer, declared: Int?, _ context: ChannelHandlerContext) {
         if body.readableBytes == 0 {
@@ -211,7 +230,8 @@ final class HTTPConnection: ChannelInboundHandler {
                 body = bytes
                 return
             }
-            body = buffers.take(capacity: declared ?? bytes.readableBytes, context.channel.allocator)
+            let capacity = min(declared ?? bytes.readableBytes, Self.capacityLimit)
+            body = buffers.take(capacity: capacity, context.channel.allocator)
             isBodyGathered = true
         }
         body.writeImmutableBuffer(bytes)
@@ -233,7 +253,7 @@ final class HTTPConnection: ChannelInboundHandler {
         let (path, query) = HTTPRequest.split(target: request.head.uri)
         let whole = HTTPRequest(
             method: request.head.method, path: path, query: query, headers: request.head.headers, body: body,
-            declaredLength: request.framing.declaredLength, remoteAddress: remoteAddress)
+            admitted: request.admitted, remoteAddress: remoteAddress)
         current = nil
         move(to: .responding)
         let answer = handler.handle(whole, on: context.eventLoop)
@@ -315,7 +335,7 @@ final class HTTPConnection: ChannelInboundHandler {
         guard let request = current else { return }
         current = nil
         dropBody()
-        handler.abandoned(request.head, declaredLength: request.framing.declaredLength)
+        handler.abandoned(request.head, admitted: request.admitted)
     }
 
     private func dropBody() {
@@ -341,10 +361,7 @@ final class HTTPConnection: ChannelInboundHandler {
         switch state {
         case .waiting: stateSince + (requestCount == 0 ? options.headerTimeout : options.idleTimeout)
         case .reading, .discarding:
-            options.bodyRateMinimum == 0
-                ? .distantFuture
-                : stateSince + options.headerTimeout
-                    + .milliseconds(Int64(bytesReceived * 1000 / options.bodyRateMinimum))
+            max(stateSince, pace.since) + options.headerTimeout
         case .responding: .distantFuture
         case .closing(isAnswered: true): stateSince + Self.lingerTimeout
         // One that is refused before its first request may still be in its handshake.
@@ -359,7 +376,16 @@ final class HTTPConnection: ChannelInboundHandler {
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: delay) { self.checkDeadline(context) }
     }
 
+    /// A body may take `headerTimeout` for as many bytes as `bodyRateMinimum` asks for in that time: what came fast
+    /// at first does not pay for a standstill later.
+    private func checkPace() {
+        let wanted = Double(options.bodyRateMinimum) * Double(options.headerTimeout.nanoseconds) / 1e9
+        guard Double(bytesReceived - pace.bytes) >= wanted else { return }
+        pace = (.now(), bytesReceived)
+    }
+
     private func checkDeadline(_ context: ChannelHandlerContext) {
+        checkPace()
         guard NIODeadline.now() >= deadline else { return scheduleTimer(context) }
         if case .reading = state {
             abandonCurrent()

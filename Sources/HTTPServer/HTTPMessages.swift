@@ -11,21 +11,21 @@ package struct HTTPRequest: Sendable {
     package let headers: HTTPHeaders
     /// The whole body, without transfer coding; content coding is left in.
     package let body: ByteBuffer
-    /// As `HTTPHandler.admit` saw it: bytes by `Content-Length`, 0 without a body, nil for a chunked one.
-    package let declaredLength: Int?
+    /// Bytes that `admit` and `admitMore` let in: the body's, or somewhat more for a chunked one.
+    package let admitted: Int
     /// The peer's address without its port.
     package let remoteAddress: String?
 
     package init(
         method: HTTPMethod, path: String, query: String?, headers: HTTPHeaders, body: ByteBuffer,
-        declaredLength: Int?, remoteAddress: String?
+        admitted: Int, remoteAddress: String?
     ) {
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
         self.body = body
-        self.declaredLength = declaredLength
+        self.admitted = admitted
         self.remoteAddress = remoteAddress
     }
 

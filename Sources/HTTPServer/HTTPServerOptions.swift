@@ -12,11 +12,11 @@ package struct HTTPServerOptions: Sendable {
     package var connectionsPerAddressLimit: Int
     /// Bytes of a request's line and headers.
     package var headerByteLimit: Int
-    /// From accept to the end of the first request's head; also the grace every body has.
+    /// From accept to the end of the first request's head.
     package var headerTimeout: TimeAmount
     /// From an answer to the end of the next request's head, and for a client that does not read its answers.
     package var idleTimeout: TimeAmount
-    /// Bytes a second a body must average once `headerTimeout` is spent; 0 any.
+    /// Bytes a second a body must bring, in each `headerTimeout`; 0 any.
     package var bodyRateMinimum: Int
     /// Bytes of a refused body that are read and dropped to keep the connection; past them it is closed.
     package var discardByteLimit: Int

@@ -7,6 +7,8 @@ package struct IngestMetrics: Sendable {
     package let received: Counter
     package let stored: Counter
     package let filtered: Counter
+    /// By the list that kept them out of its stream: `cost`, `observability`.
+    package let filteredByList: [String: Counter]
     package let retransmitted: Counter
     package let rejected: [String: Counter]
     package let othersDropped: Counter
@@ -30,6 +32,12 @@ package struct IngestMetrics: Sendable {
         received = registry.counter("cirrus_samples_received_total", "Samples in requests that were answered for good.")
         stored = registry.counter("cirrus_samples_stored_total", "Samples made durable in the log.")
         filtered = registry.counter("cirrus_samples_filtered_total", "Samples that no stream wanted.")
+        var filteredByList: [String: Counter] = [:]
+        for list in ["cost", "observability"] {
+            filteredByList[list] = registry.counter(
+                "cirrus_filter_dropped_samples_total", "Samples that a list kept out of its stream.", ["list": list])
+        }
+        self.filteredByList = filteredByList
         retransmitted = registry.counter(
             "cirrus_samples_deduplicated_total", "Samples received again and stored once.", ["reason": "retransmit"])
         var rejected: [String: Counter] = [:]

@@ -6,7 +6,8 @@ package struct IngestOptions: Sendable {
     package var bodyByteLimit: Int
     /// Inflated body, bytes: checked against what the body declares before anything is allocated.
     package var decodedByteLimit: Int
-    /// Bodies read or waiting for the disk, bytes; beyond it 503.
+    /// Bodies being read or waiting for the disk, what they became, and what the one in work inflates to, bytes; beyond
+    /// it 503.
     package var inFlightByteLimit: Int
     /// Requests read or waiting for the disk; beyond it 503.
     package var inFlightRequestLimit: Int
@@ -26,6 +27,8 @@ package struct IngestOptions: Sendable {
     /// Whether histograms, exemplars and metadata go to the log.
     package var keepsOthers: Bool
     package var classify: RequestDecoder.Classifier
+    /// Whether there is an `observability` stream; without one its list drops nothing.
+    package var hasObservability = false
 
     package init(
         bodyByteLimit: Int, decodedByteLimit: Int, inFlightByteLimit: Int, inFlightRequestLimit: Int,

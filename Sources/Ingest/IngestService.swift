@@ -6,6 +6,7 @@ package import Logging
 internal import Metrics
 package import NIOCore
 package import Samples
+internal import Snappy
 internal import Synchronization
 package import WAL
 
@@ -77,6 +78,7 @@ package final class IngestService: Sendable {
             for (fingerprint, answer) in known { intake.remember(fingerprint, answer) }
             intake.onRotate = onRotate
             intake.onFirstBatch = onFirstBatch
+            intake.onHold = { bytes in self.state.withLock { $0.inFlightBytes += bytes } }
             let bound = NIOLoopBound(intake, eventLoop: eventLoop)
             let tick = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
                 bound.value.tick()
@@ -172,26 +174,40 @@ package final class IngestService: Sendable {
 
     // MARK: Requests
 
-    /// The reason to refuse a write before its body is read; nil takes `bytes` from the budget.
-    func admit(_ bytes: Int) -> (reason: String, metric: String)? {
+    /// The reason to refuse a write of `total` bytes before its body is read; nil takes `first` from the budget.
+    func admit(_ first: Int, of total: Int) -> (reason: String, metric: String)? {
         state.withLock { state in
             if case .notReady(let reason) = state.readiness { return (reason, "not_ready") }
             if let reason = state.diskFull { return (reason, "disk_full") }
             let options = state.options
-            guard state.inFlightBytes + bytes <= options.inFlightByteLimit else {
-                return (
-                    "\(state.inFlightBytes) bytes wait, limits.in_flight_bytes is \(options.inFlightByteLimit)",
-                    "in_flight"
-                )
-            }
+            if let refusal = noRoom(for: total, of: total, state) { return refusal }
             guard state.inFlightRequests < options.inFlightRequestLimit else {
                 return ("limits.in_flight_requests is \(options.inFlightRequestLimit)", "in_flight")
             }
-            state.inFlightBytes += bytes
+            state.inFlightBytes += first
             state.inFlightRequests += 1
             return nil
         }
     }
+
+    /// The same while the body comes: nil takes what it grows by.
+    func admitMore(from before: Int, to after: Int) -> (reason: String, metric: String)? {
+        state.withLock { state in
+            if let refusal = noRoom(for: after - before, of: after, state) { return refusal }
+            state.inFlightBytes += after - before
+            return nil
+        }
+    }
+
+    /// Long bodies leave a quarter of the budget to the short ones, which real senders send.
+    private func noRoom(for bytes: Int, of body: Int, _ state: borrowing State) -> (reason: String, metric: String)? {
+        let limit = state.options.inFlightByteLimit
+        let room = body > Self.shortBodyBytes ? limit / 4 * 3 : limit
+        guard state.inFlightBytes + bytes > room else { return nil }
+        return ("\(state.inFlightBytes) bytes are in flight, limits.in_flight_bytes is \(limit)", "in_flight")
+    }
+
+    private static let shortBodyBytes = 1 << 20
 
     func release(_ bytes: Int) {
         state.withLock {
@@ -205,7 +221,23 @@ package final class IngestService: Sendable {
         guard let intake = state.withLock({ $0.intake }) else {
             return eventLoop.makeSucceededFuture(WriteAnswer.unavailable("recovering the log"))
         }
+        if let refusal = noRoomToInflate(body) {
+            metrics.requestsRefused[refusal.metric]?.add()
+            return eventLoop.makeSucceededFuture(WriteAnswer.unavailable(refusal.reason))
+        }
         return intake.value.write(body, source: source)
+    }
+
+    /// Whether what `body` inflates to has room beside what is in flight; a request that is alone always has.
+    private func noRoomToInflate(_ body: ByteBuffer) -> (reason: String, metric: String)? {
+        let limit = state.withLock { $0.options.decodedByteLimit }
+        // SAFETY: the bytes are the buffer's own, borrowed for this closure.
+        let declared = unsafe body.withUnsafeReadableBytes { raw in
+            // A body that is not snappy, or declares too much, is answered by the intake.
+            try? Snappy.declaredLength(unsafe RawSpan(_unsafeBytes: raw), limit: limit)
+        }
+        guard let declared else { return nil }
+        return state.withLock { $0.inFlightRequests > 1 ? noRoom(for: declared, of: body.readableBytes, $0) : nil }
     }
 
     package var bodyByteLimit: Int { state.withLock { $0.options.bodyByteLimit } }

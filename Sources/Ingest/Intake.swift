@@ -27,8 +27,9 @@ package final class Intake {
         let answer: BatchAnswer
         let result: DecodeResult
         let epoch: UInt64
+        let payloadBytes: Int
         let attempt: Int
-        let rows: Int
+        let batch: (rows: Int, cost: Int, observability: Int)
         var waiters: [EventLoopPromise<HTTPResponse>]
     }
 
@@ -56,6 +57,8 @@ package final class Intake {
     package var onRotate: @Sendable () -> Void = {}
     /// Called once, when the first batch of a new volume is durable: a new install should be seen upstream in a minute.
     package var onFirstBatch: (@Sendable () -> Void)?
+    /// Bytes that wait for the disk beside the bodies: more, or fewer when negative.
+    package var onHold: (Int) -> Void = { _ in }
     package private(set) var lastReceived: Duration?
 
     package init(
@@ -196,7 +199,9 @@ package final class Intake {
         inFlight[fingerprint] = token
         pending[token] = Pending(
             body: body, source: source, fingerprint: fingerprint, answer: answer, result: result, epoch: epoch,
-            attempt: attempt, rows: batch.rows, waiters: waiters)
+            payloadBytes: batch.payload.count,
+            attempt: attempt, batch: (batch.rows, batch.costRows, batch.observabilityRows), waiters: waiters)
+        onHold(batch.payload.count)
         let record = PendingRecord(payload: batch.payload, isCompressed: batch.isCompressed, rows: batch.rows)
         log.submit(Submission(token: token, epoch: epoch, record: record))
         epochBytes += batch.payload.count
@@ -227,12 +232,18 @@ package final class Intake {
         for (token, outcome) in outcomes {
             guard let request = pending.removeValue(forKey: token) else { continue }
             inFlight[request.fingerprint] = nil
+            onHold(-request.payloadBytes)
             switch outcome {
             case .durable:
                 count(request.result)
                 countRetransmits(request.waiters.count - 1, of: request.answer)
-                metrics.stored.add(request.rows)
-                metrics.oldReceivedCost.add(request.rows)
+                metrics.stored.add(request.batch.rows)
+                metrics.oldReceivedCost.add(request.batch.cost)
+                metrics.filteredByList["cost"]?.add(request.answer.written.samples - request.batch.cost)
+                if options.hasObservability {
+                    metrics.filteredByList["observability"]?.add(
+                        request.answer.written.samples - request.batch.observability)
+                }
                 retransmits.insert(request.fingerprint, request.answer, now: clocks.uptime())
                 for waiter in request.waiters { waiter.succeed(WriteAnswer.response(request.answer)) }
                 if let first = onFirstBatch.take() {

@@ -10,9 +10,6 @@ package struct RemoteWriteHandler: HTTPHandler {
     package static let paths: Set<String> = ["/api/v1/write", "/collector"]
     /// The seed's path: `POST` writes, `GET` is the exposition.
     package static let seedPath = "/metrics"
-    /// What a body of unknown length takes from the budget until it is read.
-    private static let unknownLengthBytes = 1 << 20
-
     private let service: IngestService
     private let clocks: Clocks
     private let operatorRoutes: any HTTPHandler
@@ -51,13 +48,21 @@ package struct RemoteWriteHandler: HTTPHandler {
         case .accepted: break
         }
         if let declaredLength, declaredLength > service.bodyByteLimit { return oversize(limit: service.bodyByteLimit) }
-        if let refusal = service.admit(Self.budget(declaredLength)) {
+        let first = BodySteps.first(declaredLength)
+        if let refusal = service.admit(first, of: declaredLength ?? first) {
             return refuse(refusal.metric, WriteAnswer.unavailable(refusal.reason))
         }
         return nil
     }
 
-    private static func budget(_ declaredLength: Int?) -> Int { declaredLength ?? unknownLengthBytes }
+    package func admitMore(_ head: HTTPRequestHead, from before: Int, to after: Int) -> HTTPResponse? {
+        let path = HTTPRequest.split(target: head.uri).path
+        guard Self.isWrite(head.method, path) else {
+            return operatorRoutes.admitMore(head, from: before, to: after)
+        }
+        guard let refusal = service.admitMore(from: before, to: after) else { return nil }
+        return refuse(refusal.metric, WriteAnswer.unavailable(refusal.reason))
+    }
 
     private func refuse(_ reason: String, _ response: HTTPResponse) -> HTTPResponse {
         service.metrics.requestsRefused[reason]?.add()
@@ -80,23 +85,20 @@ package struct RemoteWriteHandler: HTTPHandler {
 
     package func handle(_ request: HTTPRequest, on eventLoop: any EventLoop) -> EventLoopFuture<HTTPResponse> {
         guard Self.isWrite(request.method, request.path) else { return operatorRoutes.handle(request, on: eventLoop) }
-        let budget = Self.budget(request.declaredLength)
         guard case .accepted(let source) = ContentNegotiation(request.headers) else {
-            service.release(budget)
+            service.release(request.admitted)
             return eventLoop.makeSucceededFuture(.empty(.unsupportedMediaType))  // unreachable: admitted before
         }
         let started = clocks.uptime()
-        return service.write(request.body, source: source).always { [service, clocks] _ in
-            service.release(budget)
+        return service.write(request.body, source: source).always { [service, clocks, admitted = request.admitted] _ in
+            service.release(admitted)
             service.metrics.requestSeconds.observe(clocks.uptime() - started)
         }
     }
 
-    package func abandoned(_ head: HTTPRequestHead, declaredLength: Int?) {
+    package func abandoned(_ head: HTTPRequestHead, admitted: Int) {
         let path = HTTPRequest.split(target: head.uri).path
-        guard Self.isWrite(head.method, path) else {
-            return operatorRoutes.abandoned(head, declaredLength: declaredLength)
-        }
-        service.release(Self.budget(declaredLength))
+        guard Self.isWrite(head.method, path) else { return operatorRoutes.abandoned(head, admitted: admitted) }
+        service.release(admitted)
     }
 }

@@ -1,59 +1,20 @@
 internal import Bytes
 package import Samples
 
-/// One rule of a filter list: how a text must look.
-package struct FilterRule: Sendable {
-    package enum Match: Sendable {
-        case exact, prefix, suffix, contains
-    }
-
-    package let pattern: String
-    package let match: Match
-
-    package init(pattern: String, match: Match) {
-        self.pattern = pattern
-        self.match = match
-    }
-
-    func accepts(_ text: String) -> Bool {
-        switch match {
-        case .exact: text == pattern
-        case .prefix: text.hasPrefix(pattern)
-        case .suffix: text.hasSuffix(pattern)
-        case .contains: pattern.isEmpty || text.utf8.contains(pattern.utf8)
-        }
-    }
-}
-
-extension String.UTF8View {
-    /// Whether `part` stands anywhere in it.
-    func contains(_ part: String.UTF8View) -> Bool {
-        let (text, part) = (Array(self), Array(part))
-        guard part.count <= text.count else { return false }
-        return (0...text.count - part.count).contains { start in text[start...].starts(with: part) }
-    }
-}
-
-/// Which streams a series belongs to (contract.md §2, "Filters"): an absent list accepts everything.
+/// Which streams a series belongs to, and which of its labels stay (contract.md §2, "Filters").
 ///
-/// With no lists at all everything goes to the cost stream alone; the observability stream exists when it has a list.
+/// A list of names decides over series; an absent one accepts all. With no lists at all everything goes to the cost
+/// stream alone; the observability stream exists when it has a list. A list of labels drops no series: rows of its
+/// stream are written without the labels it does not accept, as the original does.
 package struct SeriesFilter: Sendable {
-    /// Rules on the metric's name and on label names; nil = no list.
+    /// nil = no list.
     package struct Stream: Sendable {
-        package var names: [FilterRule]?
-        package var labels: [FilterRule]?
+        fileprivate let names: FilterList?
+        fileprivate let labels: FilterList?
 
-        package init(names: [FilterRule]?, labels: [FilterRule]?) {
+        package init(names: FilterList?, labels: FilterList?) {
             self.names = names
             self.labels = labels
-        }
-
-        var exists: Bool { names != nil || labels != nil }
-
-        func accepts(name: String, labels labelNames: [String]) -> Bool {
-            if let names, !names.contains(where: { $0.accepts(name) }) { return false }
-            guard let labels else { return true }
-            return labelNames.contains { label in labels.contains { $0.accepts(label) } }
         }
     }
 
@@ -65,27 +26,48 @@ package struct SeriesFilter: Sendable {
         self.observability = observability
     }
 
+    package var hasObservability: Bool { observability.names != nil || observability.labels != nil }
+
+    package var lists: [FilterList] {
+        [cost.names, cost.labels, observability.names, observability.labels].compactMap(\.self)
+    }
+
+    /// Whether a label of this name stays in the rows of a stream, by streams that have a list.
+    package var labelFilters: [Streams: @Sendable (RawSpan) -> Bool] {
+        var filters: [Streams: @Sendable (RawSpan) -> Bool] = [:]
+        if let list = cost.labels { filters[.cost] = { list.accepts($0) } }
+        if let list = observability.labels { filters[.observability] = { list.accepts($0) } }
+        return filters
+    }
+
     /// - Parameter labels: the canonical label set (docs/formats/record.md).
     package func streams(_ labels: RawSpan) -> Streams {
-        guard cost.exists || observability.exists else { return .cost }
-        var name = ""
-        var labelNames: [String] = []
+        guard cost.names != nil || hasObservability else { return .cost }
+        let name = labels.extracting(Self.metricName(labels))
+        var streams: Streams = []
+        if cost.names?.accepts(name) ?? true { streams.insert(.cost) }
+        if hasObservability, observability.names?.accepts(name) ?? true { streams.insert(.observability) }
+        return streams
+    }
+
+    /// Where the metric's name stands; empty without one.
+    private static func metricName(_ labels: RawSpan) -> Range<Int> {
         do throws(ByteError) {
             var reader = ByteReader(labels)
             for _ in 0..<(try reader.varint()) {
-                let label = String(decoding: [UInt8](try reader.lengthPrefixed()), as: UTF8.self)
-                let value = try reader.lengthPrefixed()
-                if label == "__name__" { name = String(decoding: [UInt8](value), as: UTF8.self) }
-                labelNames.append(label)
+                let isName = isMetricName(try reader.lengthPrefixed())
+                let length = try reader.lengthPrefixed().byteCount
+                if isName { return (reader.offset - length)..<reader.offset }
             }
         } catch {
-            return .cost  // unreachable: the set was written by LabelSetBuilder
+            // Unreachable: the set was written by LabelSetBuilder.
         }
-        var streams: Streams = []
-        if cost.accepts(name: name, labels: labelNames) { streams.insert(.cost) }
-        if observability.exists, observability.accepts(name: name, labels: labelNames) {
-            streams.insert(.observability)
-        }
-        return streams
+        return 0..<0
     }
+
+    private static func isMetricName(_ label: RawSpan) -> Bool {
+        label.byteCount == nameLabel.count && [UInt8](label) == nameLabel
+    }
+
+    private static let nameLabel = Array("__name__".utf8)
 }

@@ -17,6 +17,9 @@ package struct BatchEncoder: ~Copyable {
 
     private var table = SeriesTable()
     private var nextReference: UInt32 = 0
+    /// Of each reference.
+    private var streams: [Streams] = []
+    private var hasObservability = false
 
     // The batch in work.
     private var newKeys: [Hash128] = []
@@ -52,6 +55,8 @@ package struct BatchEncoder: ~Copyable {
     package mutating func startSegment() {
         table.removeAll()
         nextReference = 0
+        streams.removeAll(keepingCapacity: true)
+        hasObservability = false
         knownMetadata = []
         clearBatch()
     }
@@ -60,7 +65,10 @@ package struct BatchEncoder: ~Copyable {
     package mutating func startBatch() {
         for key in newKeys { table.remove(key) }
         for key in newMetadata { knownMetadata.remove(key) }
-        if newSeriesCount > 0 { nextReference = firstReference }
+        if newSeriesCount > 0 {
+            nextReference = firstReference
+            streams.removeLast(newSeriesCount)
+        }
         clearBatch()
     }
 
@@ -94,6 +102,8 @@ package struct BatchEncoder: ~Copyable {
         let reference = nextReference
         nextReference += 1
         newSeriesCount += 1
+        self.streams.append(streams)
+        if streams.contains(.observability) { hasObservability = true }
         newSeries.u8(streams.rawValue)
         newSeries.raw(labels)
         table.insert(key, .reference(reference))
@@ -155,6 +165,7 @@ package struct BatchEncoder: ~Copyable {
         payload.varint(UInt64(metadataCount))
         payload.raw(metadata.bytes)
         let rows = samples.count
+        let (costRows, observabilityRows) = rowsByStream()
         let others = hasOthers
         clearBatch()
         // A local one: the compiler cannot see that payload and compressed are apart.
@@ -165,7 +176,20 @@ package struct BatchEncoder: ~Copyable {
         let isCompressed = length < payload.count
         let record = isCompressed ? Array(block[..<length]) : payload.bytes
         if block.count <= Self.keptBytes { swap(&block, &compressed) }
-        return EncodedBatch(payload: record, isCompressed: isCompressed, rows: rows, hasOthers: others)
+        return EncodedBatch(
+            payload: record, isCompressed: isCompressed, rows: rows, costRows: costRows,
+            observabilityRows: observabilityRows, hasOthers: others)
+    }
+
+    private func rowsByStream() -> (cost: Int, observability: Int) {
+        guard hasObservability else { return (samples.count, 0) }
+        var counts = (cost: 0, observability: 0)
+        for sample in samples {
+            let streams = streams[Int(sample.reference)]
+            if streams.contains(.cost) { counts.cost += 1 }
+            if streams.contains(.observability) { counts.observability += 1 }
+        }
+        return counts
     }
 
     private mutating func writeSamples() {
@@ -201,6 +225,9 @@ package struct EncodedBatch: Sendable {
     package let isCompressed: Bool
     /// Samples in it.
     package let rows: Int
+    /// Of those, samples of each stream.
+    package let costRows: Int
+    package let observabilityRows: Int
     package let hasOthers: Bool
 }
 

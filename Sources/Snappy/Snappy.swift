@@ -10,7 +10,11 @@ public enum SnappyError: Error, Equatable, Sendable {
 
 /// Snappy's raw block format by libsnappy: varint length, then elements. No framing.
 public enum Snappy {
-    /// The length the block declares, checked against `limit` before anything is allocated.
+    /// The most bytes that one of a block can stand for, rounded up: an element of 3 bytes copies 64.
+    private static let ratioLimit = 22
+
+    /// The length the block declares, checked against `limit` and against what so many bytes can hold, before anything
+    /// is allocated.
     public static func declaredLength(_ block: RawSpan, limit: Int) throws(SnappyError) -> Int {
         var length = 0
         // SAFETY: the callee reads only the span's bytes, during the call.
@@ -19,6 +23,7 @@ public enum Snappy {
         }
         guard status == SNAPPY_OK else { throw .malformed }
         guard length >= 0, length <= limit else { throw .tooLarge(declared: length, limit: limit) }
+        guard length / ratioLimit <= block.byteCount else { throw .malformed }
         return length
     }
 

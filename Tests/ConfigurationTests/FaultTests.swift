@@ -104,7 +104,24 @@ import Testing
         ),
         (
             "metrics: {cost: [{pattern: '', match: regex}]}",
-            ["config.yml:2:18: metrics.cost[0].pattern: an empty regex matches everything; leave the filter out"]
+            ["config.yml:2:28: metrics.cost[0].pattern: an empty regex matches everything; leave the filter out"]
+        ),
+        (
+            "metrics:\n  cost:\n    - {pattern: 'a(b', match: regex}\n"
+                + "  observability: [{match: regex, pattern: 'a{1001}'}]",
+            [
+                "config.yml:4:17: metrics.cost[0].pattern: \"a(b\" is not a regular expression of RE2: "
+                    + "missing ): a(b",
+                "config.yml:5:43: metrics.observability[0].pattern: \"a{1001}\" is not a regular expression of RE2: "
+                    + "invalid repetition size: {1001}",
+            ]
+        ),
+        (
+            "metrics: {cost_labels: [\n" + String(repeating: "{pattern: a, match: regex},\n", count: 65) + "]}",
+            [
+                "config.yml:67:11: metrics.cost_labels[64].pattern: "
+                    + "is one regex more than 64 in all lists; join some with |"
+            ]
         ),
         (
             "metrics: {cost: a}",

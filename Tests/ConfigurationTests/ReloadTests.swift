@@ -19,10 +19,9 @@ import Testing
     }
 
     @Test("a key that is taken out has its default again") func removed() throws {
-        let filters = "metrics: {cost: [{pattern: kube_, match: prefix}]}\ncloudzero: {send_interval: 1m}"
-        let reload = try reload(from: filters, to: "")
-        #expect(reload.applied == ["cloudzero.send_interval", "metrics.cost"])
-        #expect(reload.settings.metrics.cost == nil)
+        let reload = try reload(from: "limits: {body_bytes: 1Ki}\ncloudzero: {send_interval: 1m}", to: "")
+        #expect(reload.applied == ["cloudzero.send_interval", "limits.body_bytes"])
+        #expect(reload.settings.limits.bodyByteLimit == 16 << 20)
         #expect(reload.settings.cloudzero.sendInterval == .seconds(600))
     }
 

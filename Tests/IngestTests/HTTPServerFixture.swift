@@ -88,7 +88,9 @@ final class RecordingHandler: HTTPHandler {
         return promise.futureResult
     }
 
-    func abandoned(_ head: HTTPRequestHead, declaredLength: Int?) { change { $0.log.append("abandoned") } }
+    func abandoned(_ head: HTTPRequestHead, admitted: Int) {
+        change { $0.log.append("abandoned") }
+    }
 
     private func change(_ body: (inout State) -> Void) {
         let met = state.withLock { state in

@@ -58,7 +58,7 @@ final class IntakeFixture: Sendable {
         try await group.any().submit { [handler] in
             let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/api/v1/write")
             guard let refusal = handler.admit(head, declaredLength: 9) else {
-                handler.abandoned(head, declaredLength: 9)
+                handler.abandoned(head, admitted: 9)
                 return nil
             }
             return Int(refusal.status.code)
@@ -89,7 +89,7 @@ final class IntakeFixture: Sendable {
             handler.handle(
                 HTTPRequest(
                     method: .POST, path: "/api/v1/write", query: nil, headers: [:], body: ByteBuffer(bytes: compressed),
-                    declaredLength: compressed.count, remoteAddress: nil), on: loop)
+                    admitted: compressed.count, remoteAddress: nil), on: loop)
         }.get()
         return (
             Int(response.status.code), response.headers.first(name: "X-Prometheus-Remote-Write-Samples-Written")

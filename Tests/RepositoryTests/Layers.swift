@@ -1,8 +1,8 @@
 /// The module graph of docs/ARCHITECTURE.md: who may import whom, of the modules of this package.
 enum Layers {
     private static let levels: [[String]] = [
-        ["CHash", "CLinux", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto"],
-        ["Bytes", "Snappy", "Digest"],
+        ["CHash", "CLinux", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CRE2"],
+        ["Bytes", "Snappy", "Digest", "RegularExpressions"],
         ["Samples", "DiskIO", "Metrics", "HTTPServer"],
         ["RemoteWrite", "WAL", "Parquet", "Configuration"],
         ["Ingest", "Compactor", "Ship"],
@@ -19,6 +19,7 @@ enum Layers {
         "Bytes": ["CHash"],
         "Snappy": ["CSnappy"],
         "Digest": ["CCrypto"],
+        "RegularExpressions": ["CRE2"],
         "Samples": ["Bytes", "Snappy"],
         "DiskIO": ["Bytes", "CLinux"],
         "Metrics": [],
@@ -26,10 +27,12 @@ enum Layers {
         "RemoteWrite": ["Bytes", "Snappy", "Samples"],
         "WAL": ["Bytes", "DiskIO"],
         "Parquet": ["Bytes", "Snappy", "Digest"],
-        "Configuration": ["CYAML"],
-        "Ingest": ["Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL"],
+        "Configuration": ["CYAML", "RegularExpressions"],
+        "Ingest": [
+            "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RegularExpressions", "RemoteWrite", "WAL",
+        ],
         "Compactor": ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet"],
         "Ship": ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet"],
-        "czctl": ours.subtracting(["czctl", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CHash"]),
+        "czctl": ours.subtracting(["czctl", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CHash", "CRE2"]),
     ]
 }

@@ -38,6 +38,8 @@ struct StatusReport: Encodable, Sendable {
         let samplesPerSecond: Double
         let requestP99Seconds: Double?
         let lastReceivedSecondsAgo: Double?
+        /// Lists of `metrics.*` that exist, with their rules.
+        let filters: [LiveStatus.Filter]
     }
 
     struct SegmentSum: Encodable, Sendable {

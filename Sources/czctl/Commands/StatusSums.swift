@@ -46,7 +46,8 @@ extension StatusReport.Intake {
             samplesRejected: live.samplesRejected, samplesFiltered: live.samplesFiltered,
             samplesDeduplicated: live.samplesDeduplicated,
             samplesPerSecond: live.uptimeSeconds > 0 ? Double(live.samplesReceived) / live.uptimeSeconds : 0,
-            requestP99Seconds: live.requestP99Seconds, lastReceivedSecondsAgo: live.lastReceivedSecondsAgo)
+            requestP99Seconds: live.requestP99Seconds, lastReceivedSecondsAgo: live.lastReceivedSecondsAgo,
+            filters: live.filters ?? [])
     }
 }
 

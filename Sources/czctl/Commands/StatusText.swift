@@ -16,6 +16,7 @@ struct StatusText {
     var text: String {
         var lines = [headline, ""]
         if let intake = report.intake { lines.append(line("INTAKE", Self.parts(intake))) }
+        lines += (report.intake?.filters ?? []).map { line("FILTER", Self.parts($0)) }
         lines.append(line("WAL", log))
         lines.append(line("FILES", files))
         lines += ship
@@ -69,6 +70,13 @@ struct StatusText {
             parts.append("last \(HumanText.duration(milliseconds: Int64(last * 1000))) ago")
         }
         return parts
+    }
+
+    private static func parts(_ filter: LiveStatus.Filter) -> [String] {
+        let shown = filter.rules.prefix(8).map { "\(HumanText.line($0.rule)) \(HumanText.grouped($0.matches))" }
+        let rest = filter.rules.count > shown.count ? ["and \(filter.rules.count - shown.count) more"] : []
+        let dropped = filter.droppedSamples.map { ["\(HumanText.grouped($0)) samples dropped"] } ?? []
+        return [filter.list] + dropped + shown + rest
     }
 
     private var log: [String] {

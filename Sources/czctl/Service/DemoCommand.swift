@@ -155,7 +155,7 @@ struct Demo: AsyncParsableCommand {
         )
         {
         case .success(let loaded):
-            return ServiceEnvironment(settings: loaded.settings, role: "demo", component: .run)
+            return try ServiceEnvironment(settings: loaded.settings, role: "demo", component: .run)
         case .failure(let faults):
             throw CommandFailure(.usage, "cannot start the demo\n\(faults)")
         }

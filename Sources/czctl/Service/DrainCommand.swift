@@ -61,7 +61,7 @@ struct Drain: AsyncParsableCommand {
     /// Does the work of the halves that are not running.
     private func drainHere(_ settings: Settings, collecting: Bool, shipping: Bool) async throws -> DrainOutcome? {
         let role: ServiceRole = collecting && shipping ? .run : collecting ? .collector : .shipper
-        let environment = ServiceEnvironment(settings: settings, role: "drain", component: role)
+        let environment = try ServiceEnvironment(settings: settings, role: "drain", component: role)
         let service = try await Service.start(environment, role: role, listens: false)
         let outcome = try await service.drain(timeout: .seconds(timeout))
         try await service.stop()

@@ -78,7 +78,7 @@ final class Service: Sendable {
         if role.collects {
             intake = IngestService(
                 eventLoop: group.any(),
-                options: try environment.ingestOptions(reservedFor: environment.settings.destinations),
+                options: environment.ingestOptions(reservedFor: environment.settings.destinations),
                 metrics: IngestMetrics(environment.registry), clocks: environment.clocks,
                 logger: environment.logger)
         }
@@ -215,7 +215,7 @@ final class Service: Sendable {
 
     /// In-flight requests finish, the log is sealed.
     private func stopCollecting() async {
-        collector?.service.set(.notReady("shutting down"))
+        // The server first: it takes nothing new, and what is being sent to it now is still stored.
         await server?.drain()
         await collector?.stop()
     }
@@ -251,6 +251,11 @@ final class Service: Sendable {
                 status.samplesRejected = metrics.rejected.values.reduce(0) { $0 + $1.value }
                 status.samplesFiltered = metrics.filtered.value
                 status.samplesDeduplicated = metrics.retransmitted.value
+                status.filters = environment.filter.lists.map { list in
+                    LiveStatus.Filter(
+                        list: list.name, droppedSamples: metrics.filteredByList[list.name]?.value,
+                        rules: list.counts.map { .init(rule: $0.rule, matches: $0.matches) })
+                }
                 status.requestP99Seconds = metrics.requestSeconds.quantile(0.99)
                 status.fsyncP99Seconds = metrics.syncSeconds.quantile(0.99)
                 status.lastReceivedSecondsAgo = await collector.service.lastReceived.map { (now - $0).inSeconds }

@@ -56,7 +56,7 @@ enum ServiceCommand {
         // Before the file is read: whoever changes it afterwards and says so is heard.
         let hangups = Signals.hangups()
         let settings = try options.load(role.configurationRole)
-        let environment = ServiceEnvironment(settings: settings, role: role.rawValue, component: role)
+        let environment = try ServiceEnvironment(settings: settings, role: role.rawValue, component: role)
         let service = try await Service.start(environment, role: role, listens: true)
         environment.logger.info(
             "listening",

@@ -7,6 +7,7 @@ internal import Ingest
 internal import Logging
 internal import Metrics
 internal import NIOPosix
+internal import RegularExpressions
 internal import RemoteWrite
 internal import Ship
 
@@ -20,9 +21,11 @@ struct ServiceEnvironment: Sendable {
     let logger: Logger
     let logThreshold: LogThreshold
     let role: String
+    let filter: SeriesFilter
 
     /// - Parameter component: as the log names it.
-    init(settings: Settings, role: String, component: ServiceRole) {
+    /// - Throws: `RegularExpressionError`, for settings that were not loaded from a configuration.
+    init(settings: Settings, role: String, component: ServiceRole) throws {
         self.settings = settings
         self.role = role
         let threshold = LogThreshold(Logger.Level(settings.logging.level))
@@ -36,6 +39,7 @@ struct ServiceEnvironment: Sendable {
         fileSystem = PosixFileSystem()
         clocks = .system
         registry = MetricsRegistry()
+        filter = try Self.filter(settings.metrics, registry)
     }
 
     /// What a lock file says of its owner.
@@ -43,15 +47,9 @@ struct ServiceEnvironment: Sendable {
 
     // MARK: Settings, in the words of the services
 
-    func ingestOptions(reservedFor destinations: [DestinationSettings]) throws -> IngestOptions {
-        let filter = SeriesFilter(
-            cost: .init(
-                names: try Self.rules(settings.metrics.cost), labels: try Self.rules(settings.metrics.costLabels)),
-            observability: .init(
-                names: try Self.rules(settings.metrics.observability),
-                labels: try Self.rules(settings.metrics.observabilityLabels)))
+    func ingestOptions(reservedFor destinations: [DestinationSettings]) -> IngestOptions {
         let limits = settings.limits
-        return IngestOptions(
+        var options = IngestOptions(
             bodyByteLimit: limits.bodyByteLimit, decodedByteLimit: limits.decodedByteLimit,
             inFlightByteLimit: limits.bytesInFlight, inFlightRequestLimit: limits.requestsInFlight,
             diskReserveBytes: UInt64(limits.reserveBytes),
@@ -62,33 +60,44 @@ struct ServiceEnvironment: Sendable {
             segmentAge: settings.wal.segmentAge, rowsPerSegment: settings.database.recordLimit,
             dedupWindow: settings.dedup.window, dedupEntryLimit: 1_000_000,
             // The cloudzero layout has no place for them (design.md §3).
-            keepsOthers: destinations.contains { $0.kind != .cloudzero }, classify: { filter.streams($0) })
+            keepsOthers: destinations.contains { $0.kind != .cloudzero }, classify: { [filter] in filter.streams($0) })
+        options.hasObservability = filter.hasObservability
+        return options
     }
 
-    private static func rules(_ filters: [MetricFilter]?) throws -> [FilterRule]? {
-        try filters?.map { filter in
-            let match: FilterRule.Match =
-                switch filter.match {
-                case .exact: .exact
-                case .prefix: .prefix
-                case .suffix: .suffix
-                case .contains: .contains
-                case .regex:
-                    throw CommandFailure(
-                        .usage, "cannot apply the filter \"\(filter.pattern)\": regex filters are not supported yet",
-                        try: "write it as exact, prefix, suffix or contains")
-                }
-            return FilterRule(pattern: filter.pattern, match: match)
+    private static func filter(_ settings: FilterSettings, _ registry: MetricsRegistry) throws -> SeriesFilter {
+        func list(_ name: String, _ filters: [MetricFilter]?) throws -> FilterList? {
+            guard let filters else { return nil }
+            return FilterList(name, try filters.map(rule), registry)
         }
+        return SeriesFilter(
+            cost: .init(names: try list("cost", settings.cost), labels: try list("cost_labels", settings.costLabels)),
+            observability: .init(
+                names: try list("observability", settings.observability),
+                labels: try list("observability_labels", settings.observabilityLabels)))
+    }
+
+    private static func rule(_ filter: MetricFilter) throws -> FilterRule {
+        let match: FilterRule.Match =
+            switch filter.match {
+            case .exact: .exact
+            case .prefix: .prefix
+            case .suffix: .suffix
+            case .contains: .contains
+            case .regex: .regex
+            }
+        return try FilterRule(pattern: filter.pattern, match: match)
     }
 
     var compactorOptions: CompactorOptions {
-        CompactorOptions(
+        var options = CompactorOptions(
             clusterName: settings.clusterName, cloudAccountID: settings.cloudAccountID,
             rowsPerFile: settings.database.recordLimit,
             interval: min(settings.database.costInterval, settings.database.observabilityInterval),
             dedupWindow: settings.dedup.window, configuration: configurationFingerprint,
             createdBy: Version.createdBy)
+        options.labelFilters = filter.labelFilters
+        return options
     }
 
     /// Of what decides the files' content.

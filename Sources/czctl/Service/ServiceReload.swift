@@ -62,7 +62,7 @@ extension Service {
             // What the next start would refuse is refused now.
             try with(loaded.settings).refuseUnsupported()
             let next = with(reload.settings)
-            let intake = try next.ingestOptions(reservedFor: reload.settings.destinations)
+            let intake = next.ingestOptions(reservedFor: reload.settings.destinations)
             let shipping = try next.shipOptions()
             guard shipping.faults.isEmpty else {
                 throw CommandFailure(.usage, shipping.faults.joined(separator: "\n"))
