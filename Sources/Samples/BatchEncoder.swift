@@ -17,6 +17,10 @@ package struct BatchEncoder: ~Copyable {
 
     private var table = SeriesTable()
     private var nextReference: UInt32 = 0
+    /// Of each series by its reference.
+    private var streams: [Streams] = []
+    /// Those of every series so far, while all have the same.
+    private var commonStreams: Streams?
 
     // The batch in work.
     private var newKeys: [Hash128] = []
@@ -52,6 +56,8 @@ package struct BatchEncoder: ~Copyable {
     package mutating func startSegment() {
         table.removeAll()
         nextReference = 0
+        streams.removeAll(keepingCapacity: true)
+        commonStreams = nil
         knownMetadata = []
         clearBatch()
     }
@@ -60,7 +66,10 @@ package struct BatchEncoder: ~Copyable {
     package mutating func startBatch() {
         for key in newKeys { table.remove(key) }
         for key in newMetadata { knownMetadata.remove(key) }
-        if newSeriesCount > 0 { nextReference = firstReference }
+        if newSeriesCount > 0 {
+            nextReference = firstReference
+            streams.removeLast(streams.count - Int(firstReference))
+        }
         clearBatch()
     }
 
@@ -94,6 +103,8 @@ package struct BatchEncoder: ~Copyable {
         let reference = nextReference
         nextReference += 1
         newSeriesCount += 1
+        if self.streams.isEmpty { commonStreams = streams } else if commonStreams != streams { commonStreams = nil }
+        self.streams.append(streams)
         newSeries.u8(streams.rawValue)
         newSeries.raw(labels)
         table.insert(key, .reference(reference))
@@ -156,6 +167,7 @@ package struct BatchEncoder: ~Copyable {
         payload.raw(metadata.bytes)
         let rows = samples.count
         let others = hasOthers
+        let streamRows = streamRows
         clearBatch()
         // A local one: the compiler cannot see that payload and compressed are apart.
         var block: [UInt8] = []
@@ -165,7 +177,20 @@ package struct BatchEncoder: ~Copyable {
         let isCompressed = length < payload.count
         let record = isCompressed ? Array(block[..<length]) : payload.bytes
         if block.count <= Self.keptBytes { swap(&block, &compressed) }
-        return EncodedBatch(payload: record, isCompressed: isCompressed, rows: rows, hasOthers: others)
+        return EncodedBatch(
+            payload: record, isCompressed: isCompressed, rows: rows, streamRows: streamRows,
+            hasOthers: others)
+    }
+
+    /// Without a look at the samples while all series have the same streams, as without filters they have.
+    private var streamRows: StreamRows {
+        var rows = StreamRows()
+        if let commonStreams {
+            rows.add(commonStreams, count: references.count)
+        } else {
+            for reference in references { rows.add(streams[Int(reference)], count: 1) }
+        }
+        return rows
     }
 
     private mutating func writeSamples() {
@@ -201,7 +226,19 @@ package struct EncodedBatch: Sendable {
     package let isCompressed: Bool
     /// Samples in it.
     package let rows: Int
+    package let streamRows: StreamRows
     package let hasOthers: Bool
+}
+
+/// Samples of a batch by stream; one that belongs to both counts in both.
+package struct StreamRows: Equatable, Sendable {
+    package private(set) var cost = 0
+    package private(set) var observability = 0
+
+    mutating func add(_ streams: Streams, count: Int) {
+        if streams.contains(.cost) { cost += count }
+        if streams.contains(.observability) { observability += count }
+    }
 }
 
 /// What a batch says of its request.
