@@ -29,6 +29,7 @@ package final class Intake {
         let epoch: UInt64
         let attempt: Int
         let rows: Int
+        let streamRows: StreamRows
         var waiters: [EventLoopPromise<HTTPResponse>]
     }
 
@@ -169,6 +170,12 @@ package final class Intake {
         waiters: [EventLoopPromise<HTTPResponse>]
     ) {
         encoder.startBatch()
+        if options.futureTolerance > .zero {
+            decoder.futureTolerance = options.futureTolerance
+            let latest = clocks.wallMilliseconds() + Int64(options.futureTolerance.inSeconds * 1000)
+            decoder.latestTimestamp = min(latest, SampleTime.bounds.upperBound)
+        }
+        let started = clocks.uptime()
         let result: DecodeResult
         do throws(DecodeError) {
             // SAFETY: UInt8 has no padding.
@@ -176,9 +183,11 @@ package final class Intake {
         } catch {
             encoder.startBatch()
             metrics.requestsRefused["protobuf"]?.add()
+            metrics.decoding.failed.observe(clocks.uptime() - started)
             for waiter in waiters { waiter.succeed(.text(.badRequest, "\(error)")) }
             return
         }
+        metrics.decoding.done.observe(clocks.uptime() - started)
         let answer = BatchAnswer(
             status: result.text.isEmpty ? 204 : 400, written: result.written, rejectedSamples: result.rejectedCount,
             filteredSamples: result.filteredSamples, text: result.text)
@@ -196,7 +205,7 @@ package final class Intake {
         inFlight[fingerprint] = token
         pending[token] = Pending(
             body: body, source: source, fingerprint: fingerprint, answer: answer, result: result, epoch: epoch,
-            attempt: attempt, rows: batch.rows, waiters: waiters)
+            attempt: attempt, rows: batch.rows, streamRows: batch.streamRows, waiters: waiters)
         let record = PendingRecord(payload: batch.payload, isCompressed: batch.isCompressed, rows: batch.rows)
         log.submit(Submission(token: token, epoch: epoch, record: record))
         epochBytes += batch.payload.count
@@ -210,6 +219,7 @@ package final class Intake {
 
     /// Counts a request that is answered for good: one refused with a 503 comes again, and is counted then.
     private func count(_ result: DecodeResult) {
+        metrics.requestSamples.observe(Double(result.written.samples + result.rejectedCount))
         metrics.received.add(result.written.samples + result.rejectedCount)
         metrics.oldReceived.add(result.written.samples)
         metrics.filtered.add(result.filteredSamples)
@@ -232,7 +242,8 @@ package final class Intake {
                 count(request.result)
                 countRetransmits(request.waiters.count - 1, of: request.answer)
                 metrics.stored.add(request.rows)
-                metrics.oldReceivedCost.add(request.rows)
+                metrics.oldReceivedCost.add(request.streamRows.cost)
+                metrics.oldReceivedObservability.add(request.streamRows.observability)
                 retransmits.insert(request.fingerprint, request.answer, now: clocks.uptime())
                 for waiter in request.waiters { waiter.succeed(WriteAnswer.response(request.answer)) }
                 if let first = onFirstBatch.take() {

@@ -51,7 +51,7 @@ struct ServiceEnvironment: Sendable {
                 names: try Self.rules(settings.metrics.observability),
                 labels: try Self.rules(settings.metrics.observabilityLabels)))
         let limits = settings.limits
-        return IngestOptions(
+        var options = IngestOptions(
             bodyByteLimit: limits.bodyByteLimit, decodedByteLimit: limits.decodedByteLimit,
             inFlightByteLimit: limits.bytesInFlight, inFlightRequestLimit: limits.requestsInFlight,
             diskReserveBytes: UInt64(limits.reserveBytes),
@@ -63,6 +63,8 @@ struct ServiceEnvironment: Sendable {
             dedupWindow: settings.dedup.window, dedupEntryLimit: 1_000_000,
             // The cloudzero layout has no place for them (design.md §3).
             keepsOthers: destinations.contains { $0.kind != .cloudzero }, classify: { filter.streams($0) })
+        options.futureTolerance = limits.futureTolerance
+        return options
     }
 
     private static func rules(_ filters: [MetricFilter]?) throws -> [FilterRule]? {
@@ -134,7 +136,6 @@ struct ServiceEnvironment: Sendable {
         if settings.http.proxy != nil || settings.http.caPath != nil || settings.http.clientCertificatePath != nil {
             faults.append("http.*")
         }
-        if settings.limits.futureTolerance > .zero { faults.append("limits.future_tolerance") }
         guard !faults.isEmpty else { return }
         throw CommandFailure(
             .usage, "cannot start: not supported yet: \(faults.joined(separator: ", "))",
