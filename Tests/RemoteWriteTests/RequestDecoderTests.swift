@@ -1,3 +1,4 @@
+import Bytes
 import RemoteWrite
 import Samples
 import Testing
@@ -192,7 +193,7 @@ struct RequestDecoderTests {
             let answer = BatchAnswer(
                 status: 204, written: WrittenCounts(), rejectedSamples: 0, filteredSamples: 0, text: "")
             return decoding.encoder.encode(
-                BatchHeader(fingerprint: .init(low: 0, high: 0), receivedAt: 0, source: .v1, answer: answer))
+                BatchHeader(fingerprint: Hash128(low: 0, high: 0), receivedAt: 0, source: .v1, answer: answer))
         }
         let one = try encoded(["a"]).streamRows
         let two = try encoded(["a", "bb"]).streamRows
