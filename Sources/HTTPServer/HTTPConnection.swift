@@ -89,7 +89,18 @@ final class HTTPConnection: ChannelInboundHandler {
                 ? "limits.connections_per_address is \(connections.limitPerAddress)"
                 : "limits.connections is \(connections.limit)"
             var response = HTTPResponse.text(
+        switch connections.add(context.channel, from: remoteAddress) {
+        case .accepted: context.read()
+        case .cut: close(context)
+        case .refused(let reason):
+            access.onRefusal(reason)
+            let limit =
+                reason == .address
+                ? "limits.connections_per_address is \(connections.limitPerAddress)"
+                : "limits.connections is \(connections.limit)"
+            var response = HTTPResponse.text(
                 .serviceUnavailable, "cannot accept connection: \(limit), or shutting down; try later")
+            response.headers.add(name: "retry-after", value: "\(Int.random(in: 1...5))")
             response.headers.add(name: "retry-after", value: "\(Int.random(in: 1...5))")
             sendLast(response, bodyUnread: true, context)
         }
@@ -378,7 +389,7 @@ final class HTTPConnection: ChannelInboundHandler {
         if case .reading = state {
             abandonCurrent()
             let text =
-                "cannot read request body: it is slower than limits.body_rate, \(options.bodyRateMinimum) bytes a second"
+                "cannot read request body: slower than limits.body_rate, \(options.bodyRateMinimum) bytes a second"
             sendLast(.text(.requestTimeout, text), bodyUnread: true, context)
             scheduleTimer(context)
         } else {

@@ -21,8 +21,8 @@ package enum HistogramFault: String, CaseIterable, Sendable {
     case customNegative = "it has negative buckets beside custom values"
 }
 
-/// What one pass over a `Histogram` message of either version tells of its validity: the rules of Prometheus for what it
-/// appends (package model/histogram, `Validate`). No allocation, nothing that can trap: every sum is checked.
+/// What one pass over a `Histogram` message of either version tells of its validity: the rules of Prometheus for what
+/// it appends (package model/histogram, `Validate`). No allocation, nothing that can trap: every sum is checked.
 struct NativeHistogram {
     private(set) var timestamp: Int64 = 0
     private(set) var startTimestamp: Int64 = 0

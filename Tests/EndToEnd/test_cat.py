@@ -50,19 +50,25 @@ def everything(encoder) -> bytes:
     return request.SerializeToString()
 
 
+# A line that begins with spaces goes on the one before.
 GOLDEN_TEXT = r"""
-# request segment=S offset=O lsn=L received=R protocol=v2 fingerprint=F status=204 samples=6 histograms=2 exemplars=1 metadata=1 rejected=0 filtered=0
+# request segment=S offset=O lsn=L received=R protocol=v2 fingerprint=F status=204 samples=6
+    histograms=2 exemplars=1 metadata=1 rejected=0 filtered=0
 golden_total{path="a\"b\\c\nd\u001b"} 0.1 @1782900000000 start=1782899999000
 golden_total{path="a\"b\\c\nd\u001b"} -0 @1782900000001
 golden_total{path="a\"b\\c\nd\u001b"} 1e+300 @1782900000002
 golden_total{path="a\"b\\c\nd\u001b"} NaN @1782900000003 bits=0x7ff0000000000002 stale
 golden_total{path="a\"b\\c\nd\u001b"} NaN @1782900000004 bits=0x7ff8000000000001
 golden_total{path="a\"b\\c\nd\u001b"} -Inf @-5
-histogram "golden.µ"{} schema=3 count=9 sum=7.5 zero_threshold=0.001 zero_count=3 negative_spans=[0:1] negative_deltas=[1] positive_spans=[-2:1,3:1] positive_deltas=[2,1] reset_hint=no start=1782899999991 @1782900000000
-histogram "golden.µ"{} schema=-53 count=1.5 sum=NaN sum_bits=0x7ff0000000000002 zero_threshold=0 zero_count=0 positive_spans=[0:3] positive_counts=[0.5,0,1] custom_values=[-0.5,2] reset_hint=unknown @1782900000001
+histogram "golden.µ"{} schema=3 count=9 sum=7.5 zero_threshold=0.001 zero_count=3
+    negative_spans=[0:1] negative_deltas=[1] positive_spans=[-2:1,3:1] positive_deltas=[2,1]
+    reset_hint=no start=1782899999991 @1782900000000
+histogram "golden.µ"{} schema=-53 count=1.5 sum=NaN sum_bits=0x7ff0000000000002 zero_threshold=0
+    zero_count=0 positive_spans=[0:3] positive_counts=[0.5,0,1] custom_values=[-0.5,2]
+    reset_hint=unknown @1782900000001
 exemplar golden_total{path="a\"b\\c\nd\u001b"} # {trace_id="abc"} 2.5 @1782900000000
 metadata golden_total type=counter help="A counter." unit="bytes"
-""".lstrip()  # noqa: E501
+""".lstrip().replace("\n    ", " ")
 
 GOLDEN_SAMPLE = (
     r'{"kind":"sample","labels":{"__name__":"golden_total","path":"a\"b\\c\nd\u001b"},'

@@ -1,5 +1,6 @@
-"""The receiver, row by row (docs/remote-write.md): what a request gets, and what of it is in the log. Rows 18 to 30, which
-are of single values, are in test_receiver_values.py; row 33, who may send, is in test_access.py."""
+"""The receiver, row by row (docs/remote-write.md): what a request gets, and what of it is in the log.
+
+Rows 18 to 30, of single values, are in test_receiver_values.py; row 33, who may send, is in test_access.py."""
 
 import shutil
 import signal

@@ -152,7 +152,8 @@ def test_row_23_future_is_refused_where_limited(make_receiver, version):  # noqa
     histogram.timeseries[0].histograms.add(count_int=1, zero_count_int=1, timestamp=FUTURE)
     status, text, counts = receiver.post(version, receiver.body(version, series))
     assert (status, counts, refused_values(text)) == (400, (2, 0, 0), 2)
-    line = f'series {{__name__="row_23"}}: timestamp {FUTURE} is more than limits.future_time, 600.0 seconds, in the future'
+    limit = "limits.future_time, 600.0 seconds, in the future"
+    line = f'series {{__name__="row_23"}}: timestamp {FUTURE} is more than {limit}'
     assert line in text.splitlines()
     status, text, counts = receiver.post(version, histogram.SerializeToString())
     assert (status, counts, refused_values(text)) == (400, (0, 0, 0), 1)

@@ -9,9 +9,10 @@ struct Cat: ParsableCommand {
         abstract: "Print every value that the log holds, one a line, losslessly",
         discussion: """
             Reads a volume that is running, was killed or is stopped, and writes nothing to it. Values that were \
-            compacted are in Parquet files, which this command does not read yet. A request line comes before the values \
-            of its request; histograms are decoded, and in JSON their message is added as it was sent. Exit codes: 0 \
-            good, 3 a record of another program version, 4 no such file, 7 damage (what can be read is printed).
+            compacted are in Parquet files, which this command does not read yet. A request line comes before the \
+            values of its request; histograms are decoded, and in JSON their message is added as it was sent. Exit \
+            codes: 0 good, 3 a record of another program version, 4 no such file, 7 damage (what can be read is \
+            printed).
 
             Examples:
               czctl cat --data ./demo-data --metric up
