@@ -186,9 +186,9 @@ package struct BatchEncoder: ~Copyable {
     private var streamRows: StreamRows {
         var rows = StreamRows()
         if let commonStreams {
-            rows.add(commonStreams, count: references.count)
+            rows.add(commonStreams, count: samples.count)
         } else {
-            for reference in references { rows.add(streams[Int(reference)], count: 1) }
+            for sample in samples { rows.add(streams[Int(sample.reference)], count: 1) }
         }
         return rows
     }
