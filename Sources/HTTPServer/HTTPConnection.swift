@@ -89,18 +89,7 @@ final class HTTPConnection: ChannelInboundHandler {
                 ? "limits.connections_per_address is \(connections.limitPerAddress)"
                 : "limits.connections is \(connections.limit)"
             var response = HTTPResponse.text(
-        switch connections.add(context.channel, from: remoteAddress) {
-        case .accepted: context.read()
-        case .cut: close(context)
-        case .refused(let reason):
-            access.onRefusal(reason)
-            let limit =
-                reason == .address
-                ? "limits.connections_per_address is \(connections.limitPerAddress)"
-                : "limits.connections is \(connections.limit)"
-            var response = HTTPResponse.text(
                 .serviceUnavailable, "cannot accept connection: \(limit), or shutting down; try later")
-            response.headers.add(name: "retry-after", value: "\(Int.random(in: 1...5))")
             response.headers.add(name: "retry-after", value: "\(Int.random(in: 1...5))")
             sendLast(response, bodyUnread: true, context)
         }
