@@ -29,8 +29,8 @@ final class ConnectionRegistry: Sendable {
 
     private static let refusedLimit = 128
 
-    private let limit: Int
-    private let limitPerAddress: Int
+    let limit: Int
+    let limitPerAddress: Int
     private let state = Mutex(State())
 
     init(limit: Int, limitPerAddress: Int) {

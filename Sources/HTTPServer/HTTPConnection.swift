@@ -63,6 +63,8 @@ final class HTTPConnection: ChannelInboundHandler {
     private var isPumping = false
     private var isQuiescing = false
     private var requestCount = 0
+    /// When the head of the request in work was read.
+    private var requestSince = NIODeadline.now()
     private var timer: Scheduled<Void>?
 
     init(
@@ -88,9 +90,13 @@ final class HTTPConnection: ChannelInboundHandler {
         case .cut: close(context)
         case .refused(let reason):
             access.onRefusal(reason)
-            let whose = reason == .address ? "too many connections of this address" : "too many connections"
-            var response = HTTPResponse.text(.serviceUnavailable, "\(whose); try again later")
-            response.headers.add(name: "retry-after", value: "5")
+            let limit =
+                reason == .address
+                ? "limits.connections_per_address is \(connections.limitPerAddress)"
+                : "limits.connections is \(connections.limit)"
+            var response = HTTPResponse.text(
+                .serviceUnavailable, "cannot accept connection: \(limit), or shutting down; try later")
+            response.headers.add(name: "retry-after", value: "\(Int.random(in: 1...5))")
             sendLast(response, bodyUnread: true, context)
         }
     }
@@ -128,7 +134,7 @@ final class HTTPConnection: ChannelInboundHandler {
         switch error as? HTTPParserError {
         case nil: context.close(promise: nil)
         case .headerOverflow:
-            let text = "cannot read request: its headers are over the limit of \(options.headerByteLimit) bytes"
+            let text = "cannot read request: its headers are over limits.header_bytes, \(options.headerByteLimit) bytes"
             receive(.malformed(.text(.requestHeaderFieldsTooLarge, text)), context)
         case .some(let error): receive(.malformed(.text(.badRequest, "cannot read request: \(error)")), context)
         }
@@ -171,6 +177,7 @@ final class HTTPConnection: ChannelInboundHandler {
         guard case .waiting = state else { return }
         let framing = RequestFraming(head)
         requestCount &+= 1
+        requestSince = .now()
         bytesReceived = 0
         pace = (.now(), 0)
         var request = Current(head: head, framing: framing, bodyLimit: 0)
@@ -297,6 +304,7 @@ final class HTTPConnection: ChannelInboundHandler {
         guard request.framing.allowsNext, canSkip, !response.closesConnection, !response.hangsUp, !mustReconnect,
             !isQuiescing
         else { return sendLast(response, to: request.head, bodyUnread: bodyUnread, context) }
+        report(response, to: request.head)
         let bytes = response.encoded(to: request.head, keepsOpen: true, allocator: context.channel.allocator)
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
         move(to: bodyUnread ? .discarding(remaining: options.discardByteLimit) : .waiting)
@@ -310,6 +318,7 @@ final class HTTPConnection: ChannelInboundHandler {
         _ response: HTTPResponse, to head: HTTPRequestHead? = nil, bodyUnread: Bool, _ context: ChannelHandlerContext
     ) {
         if response.hangsUp { return close(context) }
+        report(response, to: head)
         queue.removeAll()
         move(to: .closing(isAnswered: false))
         let bytes = response.encoded(to: head, keepsOpen: false, allocator: context.channel.allocator)
@@ -320,6 +329,11 @@ final class HTTPConnection: ChannelInboundHandler {
             context.close(mode: bodyUnread ? .output : .all, promise: nil)
         }
         readIfWanted(context)
+    }
+
+    private func report(_ response: HTTPResponse, to head: HTTPRequestHead?) {
+        let duration = head == nil ? .zero : NIODeadline.now() - requestSince
+        options.onAnswer(HTTPExchange(method: head?.method, status: response.status, duration: duration))
     }
 
     private func close(_ context: ChannelHandlerContext) {
@@ -389,7 +403,9 @@ final class HTTPConnection: ChannelInboundHandler {
         guard NIODeadline.now() >= deadline else { return scheduleTimer(context) }
         if case .reading = state {
             abandonCurrent()
-            sendLast(.text(.requestTimeout, "cannot read request body: it comes too slowly"), bodyUnread: true, context)
+            let text =
+                "cannot read request body: slower than limits.body_rate, \(options.bodyRateMinimum) bytes a second"
+            sendLast(.text(.requestTimeout, text), bodyUnread: true, context)
             scheduleTimer(context)
         } else {
             close(context)

@@ -1,4 +1,5 @@
 package import NIOCore
+package import NIOHTTP1
 
 /// Where a server listens, and what it allows a connection.
 package struct HTTPServerOptions: Sendable {
@@ -24,6 +25,8 @@ package struct HTTPServerOptions: Sendable {
     package var reconnectFrequency: Int
     /// How long `drain` waits for requests in flight.
     package var drainTimeout: TimeAmount
+    /// Told of every answer, on its event loop.
+    package var onAnswer: @Sendable (HTTPExchange) -> Void = { _ in }
 
     package init(
         address: String = "::", port: Int, connectionLimit: Int = 1024, connectionsPerAddressLimit: Int = 256,
@@ -43,4 +46,13 @@ package struct HTTPServerOptions: Sendable {
         self.reconnectFrequency = reconnectFrequency
         self.drainTimeout = drainTimeout
     }
+}
+
+/// One answer, for metrics.
+package struct HTTPExchange: Sendable {
+    /// nil when no request could be read.
+    package let method: HTTPMethod?
+    package let status: HTTPResponseStatus
+    /// From the request's head to its answer.
+    package let duration: TimeAmount
 }

@@ -13,6 +13,9 @@ package struct DiskReserve: Sendable {
     private var isFull = false
     /// The file system takes the call and sets nothing aside: then only the free space counts.
     private var cannotHold = false
+    /// What the last check found, in bytes: free, our reserve among them, and least of it for the intake to be open.
+    package private(set) var free: UInt64 = 0
+    package private(set) var limit: UInt64 = 0
 
     /// - Parameter segmentBytes: what the log takes for one segment.
     package init(_ layout: VolumeLayout, reserveBytes: UInt64, segmentBytes: UInt64, in fileSystem: any FileSystem) {
@@ -30,6 +33,7 @@ package struct DiskReserve: Sendable {
         let held = min(try fileSystem.status(path)?.allocatedByteCount ?? 0, reserveBytes)
         let free = try fileSystem.space(layout.root).free + held
         let wanted = reserveBytes + segmentBytes * (isFull ? 2 : 1)
+        (self.free, limit) = (free, wanted)
         if free >= wanted {
             do throws(IOError) {
                 if held < reserveBytes, !cannotHold { try hold() }

@@ -21,6 +21,18 @@ package struct IngestMetrics: Sendable {
     package let isDiskFull: Gauge
     let oldReceived: Counter
     let oldReceivedCost: Counter
+    let oldReceivedObservability: Counter
+    /// Samples of a request that was answered for good.
+    let requestSamples: Histogram
+    /// Bodies decoded, and refused as a whole.
+    let decoding: FunctionMetrics
+    /// Write and sync of a group.
+    let appending: FunctionMetrics
+    /// Bytes of the segments in `wal/`, as far as they are reserved.
+    package let walBytes: Gauge
+    package let diskFreeBytes: Gauge
+    package let diskLimitBytes: Gauge
+    package let corruptions: Counter
 
     /// Why a whole request was refused.
     package static let refusals = [
@@ -66,5 +78,34 @@ package struct IngestMetrics: Sendable {
         isDiskFull = registry.gauge("cirrus_disk_full", "1 while writes are refused because the volume is full.")
         oldReceived = registry.counter("metrics_received_total", "Samples received (original name).")
         oldReceivedCost = registry.counter("metrics_received_cost_total", "Samples of the cost stream (original name).")
+        oldReceivedObservability = registry.counter(
+            "metrics_received_observability_total", "Samples of the observability stream (original name).")
+        requestSamples = registry.histogram(
+            "cirrus_request_samples", "Samples of a request, refused ones among them.",
+            bounds: [1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000])
+        decoding = FunctionMetrics(registry, "decode")
+        appending = FunctionMetrics(registry, "append")
+        walBytes = registry.gauge("cirrus_wal_bytes", "Bytes of the log's segments on disk.")
+        diskFreeBytes = registry.gauge("cirrus_disk_free_bytes", "Bytes free on the volume, our reserve among them.")
+        diskLimitBytes = registry.gauge(
+            "cirrus_disk_limit_bytes", "Writes are refused while fewer bytes than these are free.")
+        corruptions = registry.counter(
+            "cirrus_wal_corruptions_total", "Damaged places of the log found at start, and segments that are gone.")
+    }
+}
+
+/// The original's `function_execution_seconds` of one function, by whether it failed.
+struct FunctionMetrics: Sendable {
+    let done: Histogram
+    let failed: Histogram
+
+    init(_ registry: MetricsRegistry, _ name: String) {
+        func histogram(_ error: String) -> Histogram {
+            registry.histogram(
+                "function_execution_seconds", "Time of a function (original name).",
+                ["function_name": name, "error": error], bounds: Histogram.goBounds)
+        }
+        done = histogram("")
+        failed = histogram("true")
     }
 }

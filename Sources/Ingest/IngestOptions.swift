@@ -14,6 +14,8 @@ package struct IngestOptions: Sendable {
     /// Space held back on the volume for sealing, compaction and upload.
     package var diskReserveBytes: UInt64
     package var decode: DecodeLimits
+    /// Samples later than now and this are refused; zero accepts any.
+    package var futureTolerance = Duration.zero
     /// A segment with this many series is ended.
     package var seriesPerSegment: Int
     /// A segment with this many payload bytes is ended.

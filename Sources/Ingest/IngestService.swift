@@ -30,6 +30,7 @@ package final class IngestService: Sendable {
         var inFlightRequests = 0
         var intake: NIOLoopBound<Intake>?
         var tick: RepeatedTask?
+        var segments: SegmentDirectory?
     }
 
     private let state: Mutex<State>
@@ -68,6 +69,7 @@ package final class IngestService: Sendable {
                 environment.layout, reserveBytes: options.diskReserveBytes,
                 segmentBytes: environment.segment.reservedBytes, in: environment.fileSystem)
         }
+        state.withLock { $0.segments = SegmentDirectory(environment.layout.wal, in: environment.fileSystem) }
         checkSpace()
         let seed = recovered.volume.id.high ^ recovered.volume.id.low
         try await eventLoop.submit { [self] in
@@ -102,6 +104,7 @@ package final class IngestService: Sendable {
             },
             observe: { [metrics] facts in
                 metrics.syncSeconds.observe(facts.duration)
+                metrics.appending.done.observe(facts.duration)
                 metrics.groupRecords.observe(Double(facts.records))
                 metrics.logBytes.add(facts.payloadBytes)
             })
@@ -137,8 +140,18 @@ package final class IngestService: Sendable {
             return state.diskFull
         }
         metrics.isDiskFull.set(reason == nil ? 0 : 1)
+        measure()
         if let reason, before == nil { logger.error("writes are refused", metadata: ["reason": "\(reason)"]) }
         if reason == nil, before != nil { logger.info("space has returned: writes are accepted") }
+    }
+
+    private func measure() {
+        reserve.withLock {
+            metrics.diskFreeBytes.set(Double($0?.free ?? 0))
+            metrics.diskLimitBytes.set(Double($0?.limit ?? 0))
+        }
+        // A directory that cannot be listed leaves the figure as it was: the log's own calls report it.
+        if let bytes = try? state.withLock({ $0.segments })?.byteCount() { metrics.walBytes.set(Double(bytes)) }
     }
 
     /// Refuses writes with a 503 that says `reason`, or accepts them again.

@@ -29,7 +29,8 @@ package final class Intake {
         let epoch: UInt64
         let payloadBytes: Int
         let attempt: Int
-        let batch: (rows: Int, cost: Int, observability: Int)
+        let rows: Int
+        let streamRows: StreamRows
         var waiters: [EventLoopPromise<HTTPResponse>]
     }
 
@@ -172,6 +173,12 @@ package final class Intake {
         waiters: [EventLoopPromise<HTTPResponse>]
     ) {
         encoder.startBatch()
+        if options.futureTolerance > .zero {
+            decoder.futureTolerance = options.futureTolerance
+            let latest = clocks.wallMilliseconds() + Int64(options.futureTolerance.inSeconds * 1000)
+            decoder.latestTimestamp = min(latest, SampleTime.bounds.upperBound)
+        }
+        let started = clocks.uptime()
         let result: DecodeResult
         do throws(DecodeError) {
             // SAFETY: UInt8 has no padding.
@@ -179,9 +186,11 @@ package final class Intake {
         } catch {
             encoder.startBatch()
             metrics.requestsRefused["protobuf"]?.add()
+            metrics.decoding.failed.observe(clocks.uptime() - started)
             for waiter in waiters { waiter.succeed(.text(.badRequest, "\(error)")) }
             return
         }
+        metrics.decoding.done.observe(clocks.uptime() - started)
         let answer = BatchAnswer(
             status: result.text.isEmpty ? 204 : 400, written: result.written, rejectedSamples: result.rejectedCount,
             filteredSamples: result.filteredSamples, text: result.text)
@@ -199,8 +208,8 @@ package final class Intake {
         inFlight[fingerprint] = token
         pending[token] = Pending(
             body: body, source: source, fingerprint: fingerprint, answer: answer, result: result, epoch: epoch,
-            payloadBytes: batch.payload.count,
-            attempt: attempt, batch: (batch.rows, batch.costRows, batch.observabilityRows), waiters: waiters)
+            payloadBytes: batch.payload.count, attempt: attempt, rows: batch.rows, streamRows: batch.streamRows,
+            waiters: waiters)
         onHold(batch.payload.count)
         let record = PendingRecord(payload: batch.payload, isCompressed: batch.isCompressed, rows: batch.rows)
         log.submit(Submission(token: token, epoch: epoch, record: record))
@@ -215,6 +224,7 @@ package final class Intake {
 
     /// Counts a request that is answered for good: one refused with a 503 comes again, and is counted then.
     private func count(_ result: DecodeResult) {
+        metrics.requestSamples.observe(Double(result.written.samples + result.rejectedCount))
         metrics.received.add(result.written.samples + result.rejectedCount)
         metrics.oldReceived.add(result.written.samples)
         metrics.filtered.add(result.filteredSamples)
@@ -237,12 +247,13 @@ package final class Intake {
             case .durable:
                 count(request.result)
                 countRetransmits(request.waiters.count - 1, of: request.answer)
-                metrics.stored.add(request.batch.rows)
-                metrics.oldReceivedCost.add(request.batch.cost)
-                metrics.filteredByList["cost"]?.add(request.answer.written.samples - request.batch.cost)
+                metrics.stored.add(request.rows)
+                metrics.oldReceivedCost.add(request.streamRows.cost)
+                metrics.oldReceivedObservability.add(request.streamRows.observability)
+                metrics.filteredByList["cost"]?.add(request.answer.written.samples - request.streamRows.cost)
                 if options.hasObservability {
                     metrics.filteredByList["observability"]?.add(
-                        request.answer.written.samples - request.batch.observability)
+                        request.answer.written.samples - request.streamRows.observability)
                 }
                 retransmits.insert(request.fingerprint, request.answer, now: clocks.uptime())
                 for waiter in request.waiters { waiter.succeed(WriteAnswer.response(request.answer)) }

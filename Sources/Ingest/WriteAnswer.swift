@@ -11,7 +11,8 @@ enum WriteAnswer {
             answer.status == 204
             ? .empty(.noContent)
             : .text(
-                .badRequest, "cannot store \(answer.rejectedSamples) values, the others are stored:\n" + answer.text)
+                .badRequest,
+                "cannot store \(answer.rejectedSamples) values, the others are stored:\n" + answer.text.dropLast())
         response.headers.add(name: "X-Prometheus-Remote-Write-Samples-Written", value: "\(answer.written.samples)")
         response.headers.add(
             name: "X-Prometheus-Remote-Write-Histograms-Written", value: "\(answer.written.histograms)")

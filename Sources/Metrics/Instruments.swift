@@ -60,6 +60,9 @@ package final class Histogram: Sendable {
         return nil
     }
 
+    /// What the original's histograms of seconds have: the default of Go's client library.
+    package static let goBounds: [Double] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
     /// 0.1 ms to 26 s, doubling.
     package static let latencyBounds: [Double] = (0..<19).map { 0.0001 * Double(1 << $0) }
 }

@@ -42,9 +42,16 @@ package final class MetricsRegistry: Sendable {
         add(name, help, "gauge", labels, .computed(compute))
     }
 
-    package func histogram(_ name: String, _ help: String, bounds: [Double]) -> Histogram {
+    /// A counter kept elsewhere, asked for when it is read; it must not go back.
+    package func counter(_ name: String, _ help: String, _ compute: @escaping @Sendable () -> Double) {
+        add(name, help, "counter", [:], .computed(compute))
+    }
+
+    package func histogram(
+        _ name: String, _ help: String, _ labels: KeyValuePairs<String, String> = [:], bounds: [Double]
+    ) -> Histogram {
         let histogram = Histogram(bounds: bounds)
-        add(name, help, "histogram", [:], .histogram(histogram))
+        add(name, help, "histogram", labels, .histogram(histogram))
         return histogram
     }
 

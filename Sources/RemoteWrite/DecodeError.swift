@@ -3,11 +3,11 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
     package enum Reason: Equatable, Sendable {
         /// The protobuf ends inside a field, or a varint is too long.
         case malformed
-        /// A field has a wire type it cannot have.
-        case wireType(field: UInt64, type: UInt64)
+        /// v1: a label stands behind values of its series, which have been taken for another by then.
+        case labelAfterValues
         /// v2: the symbol table does not begin with the empty string.
         case firstSymbol
-        /// The new series of the request expand beyond the limit.
+        /// The labels, exemplars and metadata of the request expand beyond the limit.
         case expandedLabels(limit: Int)
     }
 
@@ -27,9 +27,10 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
     private var cause: String {
         switch reason {
         case .malformed: "bad protobuf; send prometheus.WriteRequest or io.prometheus.write.v2.Request"
-        case .wireType(let field, let type): "field \(field) has wire type \(type), which it cannot have"
+        case .labelAfterValues: "a label behind the values of its series; send the labels first"
         case .firstSymbol: "the first symbol must be the empty string"
-        case .expandedLabels(let limit): "labels expand beyond \(limit) bytes; send fewer series a request"
+        case .expandedLabels(let limit):
+            "labels expand beyond limits.expanded_label_bytes, \(limit) bytes; send fewer series a request"
         }
     }
 }
@@ -42,14 +43,18 @@ package enum Rejection: Equatable, Sendable {
     case unsortedLabels(name: String)
     case duplicateLabel(name: String)
     case invalidUTF8
-    case tooManyLabels(count: Int, limit: Int)
+    case tooManyLabels(limit: Int)
     case labelNameTooLong(bytes: Int, limit: Int)
     case labelValueTooLong(name: String, bytes: Int, limit: Int)
     case oddReferences
+    case splitReferences
     case symbolOutOfRange(reference: UInt64, count: Int)
     case mixedSamplesAndHistograms
     case noValues
     case timestampOutOfRange(Int64)
+    /// Later than now and `limits.future_time`.
+    case inFuture(Int64, limit: Duration)
+    case histogram(HistogramFault)
 
     package var text: String {
         switch self {
@@ -59,15 +64,20 @@ package enum Rejection: Equatable, Sendable {
         case .unsortedLabels(let name): "labels are not sorted at \"\(name)\""
         case .duplicateLabel(let name): "label \"\(name)\" twice"
         case .invalidUTF8: "labels are not UTF-8"
-        case .tooManyLabels(let count, let limit): "\(count) labels, the limit is \(limit)"
-        case .labelNameTooLong(let bytes, let limit): "a label name of \(bytes) bytes, the limit is \(limit)"
+        case .tooManyLabels(let limit): "more labels than limits.labels_per_series, \(limit)"
+        case .labelNameTooLong(let bytes, let limit):
+            "a label name of \(bytes) bytes, limits.label_name_bytes is \(limit)"
         case .labelValueTooLong(let name, let bytes, let limit):
-            "label \"\(name)\" has a value of \(bytes) bytes, the limit is \(limit)"
+            "label \"\(name)\" has a value of \(bytes) bytes, limits.label_value_bytes is \(limit)"
         case .oddReferences: "an odd number of label references"
+        case .splitReferences: "label references in several fields; send them packed in one"
         case .symbolOutOfRange(let reference, let count): "symbol \(reference) of \(count)"
         case .mixedSamplesAndHistograms: "samples and histograms in one series"
         case .noValues: "neither samples nor histograms"
         case .timestampOutOfRange(let timestamp): "timestamp \(timestamp) is outside the years 0001 to 9999"
+        case .inFuture(let timestamp, let limit):
+            "timestamp \(timestamp) is more than limits.future_time, \(limit), in the future"
+        case .histogram(let fault): "native histogram: \(fault.rawValue)"
         }
     }
 
@@ -78,14 +88,17 @@ package enum Rejection: Equatable, Sendable {
         case .unsortedLabels, .duplicateLabel: "bad_labels"
         case .invalidUTF8: "invalid_utf8"
         case .tooManyLabels, .labelNameTooLong, .labelValueTooLong: "label_limit"
-        case .oddReferences, .symbolOutOfRange: "bad_symbols"
+        case .oddReferences, .splitReferences, .symbolOutOfRange: "bad_symbols"
         case .mixedSamplesAndHistograms, .noValues: "bad_series"
         case .timestampOutOfRange: "timestamp"
+        case .inFuture: "future"
+        case .histogram: "histogram"
         }
     }
 
     /// All values of `metricReason`.
     package static let metricReasons = [
-        "no_name", "bad_labels", "invalid_utf8", "label_limit", "bad_symbols", "bad_series", "timestamp",
+        "no_name", "bad_labels", "invalid_utf8", "label_limit", "bad_symbols", "bad_series", "timestamp", "future",
+        "histogram",
     ]
 }

@@ -10,21 +10,20 @@ package struct DecodeResult: Sendable {
     package var rejected: [String: Int] = [:]
     /// One line a refusal, as many as fit `textByteLimit`.
     package private(set) var text = ""
+    /// A line did not fit: no further one is made.
+    private(set) var isTextFull = false
 
-    /// Largest body of a 400.
-    package static let textByteLimit = 4096
+    /// Of `text`: with the sentence before it, a 400 has at most 4 KiB.
+    package static let textByteLimit = 3968
 
     package var rejectedCount: Int { rejected.values.reduce(0, +) }
 
     /// Notes that `count` values of `series` were refused.
     mutating func reject(_ rejection: Rejection, count: Int, series: @autoclosure () -> String) {
         rejected[rejection.metricReason, default: 0] += max(count, 1)
-        guard text.utf8.count < Self.textByteLimit else { return }
+        guard !isTextFull else { return }
         let line = "series \(series()): \(rejection.text)\n"
-        if text.utf8.count + line.utf8.count <= Self.textByteLimit {
-            text += line
-        } else if !text.hasSuffix("...\n"), text.utf8.count + 4 <= Self.textByteLimit {
-            text += "...\n"
-        }
+        isTextFull = text.utf8.count + line.utf8.count + 4 > Self.textByteLimit
+        text += isTextFull ? "...\n" : line
     }
 }

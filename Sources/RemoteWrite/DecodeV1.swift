@@ -5,7 +5,6 @@ internal import Samples
 extension RequestDecoder {
     mutating func decodeV1(_ body: RawSpan, into encoder: inout BatchEncoder) throws(DecodeError) {
         var reader = ByteReader(body)
-        var place = 0
         while !reader.isAtEnd {
             place = reader.offset
             do throws(ByteError) {
@@ -13,7 +12,7 @@ extension RequestDecoder {
                 switch tag {
                 case 1 << 3 | FieldReader.bytes:
                     let message = try reader.lengthPrefixed()
-                    try seriesV1(message, at: place, into: &encoder)
+                    try seriesV1(message, into: &encoder)
                 case 3 << 3 | FieldReader.bytes:
                     try metadataV1(try reader.lengthPrefixed(), into: &encoder)
                 default: try FieldReader.skip(tag & 7, &reader)
@@ -21,14 +20,14 @@ extension RequestDecoder {
             } catch {
                 throw Self.malformed(at: place)
             }
-            if let tooLarge { throw tooLarge }
+            if let fault { throw fault }
         }
     }
 
     /// `TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 3;
     /// repeated Histogram histograms = 4; }`
     private mutating func seriesV1(
-        _ message: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+        _ message: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) {
         // Labels come first in what every sender makes: then their bytes are one region, hashed where it lies.
         var reader = ByteReader(message)
@@ -41,8 +40,8 @@ extension RequestDecoder {
             }
             _ = try reader.lengthPrefixed()
         }
-        let labelEnd = reader.offset
-        guard let entry = try entryV1(message.extracting(0..<labelEnd), at: offset, into: &encoder) else {
+        let region = message.extracting(0..<reader.offset)
+        guard let entry = try entryV1(region, into: &encoder) else {
             try rejectRestV1(&reader)
             return
         }
@@ -50,13 +49,23 @@ extension RequestDecoder {
             let tag = try reader.varint()
             switch tag {
             case 2 << 3 | FieldReader.bytes:
-                add(try SampleMessage(try reader.lengthPrefixed()), startTimestamp: 0, to: entry, into: &encoder)
+                let sample = try SampleMessage(try reader.lengthPrefixed())
+                if accepts(sample.timestamp) {
+                    add(sample, startTimestamp: 0, to: entry, into: &encoder)
+                } else {
+                    try reject(refusal(of: sample.timestamp), of: region)
+                }
             case 3 << 3 | FieldReader.bytes:
                 try exemplarV1(try reader.lengthPrefixed(), of: entry, into: &encoder)
             case 4 << 3 | FieldReader.bytes:
-                try addHistogram(try reader.lengthPrefixed(), source: .v1, to: entry, into: &encoder)
+                let histogram = try reader.lengthPrefixed()
+                if let refused = try addHistogram(histogram, source: .v1, to: entry, into: &encoder) {
+                    try reject(refused, of: region)
+                }
             case 1 << 3 | FieldReader.bytes:
-                throw .truncated  // a label after the values: no sender does, and the series could not be named
+                // No sender does. What was added belongs to another series: nothing of the request may be kept.
+                fault = DecodeError(reason: .labelAfterValues, offset: place)
+                return
             default: try FieldReader.skip(tag & 7, &reader)
             }
         }
@@ -64,10 +73,18 @@ extension RequestDecoder {
 
     /// The series of a label region; nil when it is refused.
     private mutating func entryV1(
-        _ region: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+        _ region: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) -> SeriesTable.Entry? {
         let key = Hash128(of: region, seed: seed)
         if let known = encoder.find(key) { return known }
+        try readLabels(region)
+        rejection = rejection ?? labels.finish()
+        guard rejection == nil, expand(labels.byteCount) else { return nil }
+        return define(key, into: &encoder)
+    }
+
+    /// A label region into `labels`.
+    private mutating func readLabels(_ region: RawSpan) throws(ByteError) {
         labels.start()
         rejection = nil
         var reader = ByteReader(region)
@@ -75,14 +92,12 @@ extension RequestDecoder {
             _ = try reader.varint()
             try labelV1(try reader.lengthPrefixed())
         }
-        rejection = rejection ?? labels.finish()
-        guard rejection == nil else { return nil }
-        do throws(DecodeError) {
-            return try define(key, at: offset, into: &encoder)
-        } catch {
-            tooLarge = error
-            return nil
-        }
+    }
+
+    /// Notes that one value of an accepted series was refused.
+    private mutating func reject(_ refused: Rejection, of region: RawSpan) throws(ByteError) {
+        if !result.isTextFull { try readLabels(region) }
+        result.reject(refused, count: 1, series: labels.description)
     }
 
     /// `Label { string name = 1; string value = 2; }` into `labels`.
@@ -109,6 +124,7 @@ extension RequestDecoder {
         while !reader.isAtEnd {
             let tag = try reader.varint()
             if tag == 2 << 3 | FieldReader.bytes || tag == 4 << 3 | FieldReader.bytes { values += 1 }
+            if tag == 1 << 3 | FieldReader.bytes { fault = DecodeError(reason: .labelAfterValues, offset: place) }
             try FieldReader.skip(tag & 7, &reader)
         }
         if let rejection { result.reject(rejection, count: values, series: labels.description) }
@@ -141,6 +157,10 @@ extension RequestDecoder {
     ) {
         if let rejection {
             result.reject(rejection, count: 0, series: "exemplar " + labels.description)
+            return
+        }
+        guard accepts(timestamp) else {
+            result.reject(refusal(of: timestamp), count: 0, series: "exemplar " + labels.description)
             return
         }
         result.written.exemplars += 1

@@ -7,18 +7,18 @@ extension RequestDecoder {
         try readSymbols(body)
         var reader = ByteReader(body)
         while !reader.isAtEnd {
-            let place = reader.offset
+            place = reader.offset
             do throws(ByteError) {
                 let tag = try reader.varint()
                 if tag == 5 << 3 | FieldReader.bytes {
-                    try seriesV2(try reader.lengthPrefixed(), in: body, at: place, into: &encoder)
+                    try seriesV2(try reader.lengthPrefixed(), in: body, into: &encoder)
                 } else {
                     try FieldReader.skip(tag & 7, &reader)
                 }
             } catch {
                 throw Self.malformed(at: place)
             }
-            if let tooLarge { throw tooLarge }
+            if let fault { throw fault }
         }
     }
 
@@ -50,36 +50,42 @@ extension RequestDecoder {
     /// `TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3;
     /// repeated Exemplar exemplars = 4; Metadata metadata = 5; int64 created_timestamp = 6; }`
     private mutating func seriesV2(
-        _ message: RawSpan, in body: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+        _ message: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) {
         var references = message.extracting(0..<0)
         var sampleCount = 0
         var histogramCount = 0
         var startTimestamp: Int64 = 0
+        var referenceFields = 0
+        var metadata = message.extracting(0..<0)
         var reader = ByteReader(message)
         while !reader.isAtEnd {
             let tag = try reader.varint()
             switch tag {
-            case 1 << 3 | FieldReader.bytes: references = try reader.lengthPrefixed()
+            case 1 << 3 | FieldReader.bytes:
+                references = try reader.lengthPrefixed()
+                referenceFields += 1
+            case 5 << 3 | FieldReader.bytes: metadata = try reader.lengthPrefixed()
             case 6 << 3 | FieldReader.varint: startTimestamp = Int64(bitPattern: try reader.varint())
             default:
                 if tag == 2 << 3 | FieldReader.bytes { sampleCount += 1 }
                 if tag == 3 << 3 | FieldReader.bytes { histogramCount += 1 }
+                if tag == 1 << 3 | FieldReader.varint { referenceFields = 2 }
                 try FieldReader.skip(tag & 7, &reader)
             }
         }
         let values = sampleCount + histogramCount
-        guard let entry = try entryV2(references, in: body, at: offset, into: &encoder) else {
-            if let rejection { result.reject(rejection, count: values, series: labels.description) }
+        if referenceFields > 1 { return reject(.splitReferences, values, of: references, in: body) }
+        guard let entry = try entryV2(references, in: body, into: &encoder) else {
+            if let rejection { reject(rejection, values, of: references, in: body) }
             return
         }
-        if values == 0 || (sampleCount > 0 && histogramCount > 0) {
-            let refused = values == 0 ? Rejection.noValues : .mixedSamplesAndHistograms
-            let name = name(of: references, in: body)
-            result.reject(refused, count: values, series: name)
-            return
+        if values == 0 { return reject(.noValues, values, of: references, in: body) }
+        if sampleCount > 0, histogramCount > 0 {
+            return reject(.mixedSamplesAndHistograms, values, of: references, in: body)
         }
         try valuesV2(message, references, in: body, entry, startTimestamp: startTimestamp, into: &encoder)
+        if metadata.byteCount > 0 { try metadataV2(metadata, of: references, in: body, into: &encoder) }
     }
 
     private mutating func valuesV2(
@@ -92,21 +98,27 @@ extension RequestDecoder {
             switch tag {
             case 2 << 3 | FieldReader.bytes:
                 let sample = try SampleMessage(try reader.lengthPrefixed())
-                add(sample, startTimestamp: startTimestamp, to: entry, into: &encoder)
+                if accepts(sample.timestamp) {
+                    add(sample, startTimestamp: startTimestamp, to: entry, into: &encoder)
+                } else {
+                    reject(refusal(of: sample.timestamp), 1, of: references, in: body)
+                }
             case 3 << 3 | FieldReader.bytes:
-                try addHistogram(try reader.lengthPrefixed(), source: .v2, to: entry, into: &encoder)
+                let histogram = try reader.lengthPrefixed()
+                if let refused = try addHistogram(histogram, source: .v2, to: entry, into: &encoder) {
+                    reject(refused, 1, of: references, in: body)
+                }
             case 4 << 3 | FieldReader.bytes:
                 try exemplarV2(try reader.lengthPrefixed(), in: body, of: entry, into: &encoder)
-            case 5 << 3 | FieldReader.bytes:
-                try metadataV2(try reader.lengthPrefixed(), of: references, in: body, into: &encoder)
             default: try FieldReader.skip(tag & 7, &reader)
             }
+            if fault != nil { return }
         }
     }
 
     /// The series that `references` name; nil when it is refused.
     private mutating func entryV2(
-        _ references: RawSpan, in body: RawSpan, at offset: Int, into encoder: inout BatchEncoder
+        _ references: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) -> SeriesTable.Entry? {
         rejection = nil
         symbols.startSeries()
@@ -129,19 +141,17 @@ extension RequestDecoder {
         if let known = encoder.find(key) { return known }
         labels.start()
         try labelsV2(references, in: body)
+        if fault != nil { return nil }
         rejection = rejection ?? labels.finish()
         guard rejection == nil else { return nil }
-        do throws(DecodeError) {
-            return try define(key, at: offset, into: &encoder)
-        } catch {
-            tooLarge = error
-            return nil
-        }
+        return define(key, into: &encoder)
     }
 
     /// The pairs of `references` into `labels`.
     private mutating func labelsV2(_ references: RawSpan, in body: RawSpan) throws(ByteError) {
         var reader = ByteReader(references)
+        // Charged also when the set is refused later: the work is done.
+        defer { _ = expand(labels.byteCount) }
         while !reader.isAtEnd, rejection == nil {
             let name = try reader.varint()
             let value = try reader.varint()
@@ -151,15 +161,21 @@ extension RequestDecoder {
             }
             rejection = labels.add(
                 name: symbols.bytes(Int(name), in: body), value: symbols.bytes(Int(value), in: body))
+            // Not only when the set is whole: one large symbol may be each value's.
+            if labels.byteCount > limits.expandedLabelBytes { return }
         }
     }
 
-    /// For a message only.
-    private mutating func name(of references: RawSpan, in body: RawSpan) -> String {
-        labels.start()
-        rejection = nil
-        do throws(ByteError) { try labelsV2(references, in: body) } catch { return "{}" }
-        return labels.description
+    /// Notes that `count` values were refused, under the series' name as far as its references give one.
+    private mutating func reject(_ refused: Rejection, _ count: Int, of references: RawSpan, in body: RawSpan) {
+        if !result.isTextFull {
+            let (charged, faultBefore) = (expandedBytes, fault)
+            labels.start()
+            rejection = nil
+            do throws(ByteError) { try labelsV2(references, in: body) } catch {}  // what came before names it
+            (expandedBytes, fault) = (charged, faultBefore)  // bounded by the text's length
+        }
+        result.reject(refused, count: count, series: labels.description)
     }
 
     /// `Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }`
@@ -175,6 +191,9 @@ extension RequestDecoder {
             let tag = try reader.varint()
             switch tag {
             case 1 << 3 | FieldReader.bytes: try labelsV2(try reader.lengthPrefixed(), in: body)
+            case 1 << 3 | FieldReader.varint:
+                rejection = rejection ?? .splitReferences
+                _ = try reader.varint()
             case 2 << 3 | FieldReader.fixed64: value = try reader.u64()
             case 3 << 3 | FieldReader.varint: timestamp = Int64(bitPattern: try reader.varint())
             default: try FieldReader.skip(tag & 7, &reader)
@@ -202,9 +221,8 @@ extension RequestDecoder {
         }
         guard type != 0 || help != 0 || unit != 0 else { return }
         guard max(help, unit) < UInt64(symbols.count), let family = try metricName(of: references, in: body) else {
-            result.reject(
-                .symbolOutOfRange(reference: max(help, unit), count: symbols.count), count: 0, series: "metadata")
-            return
+            let refused = Rejection.symbolOutOfRange(reference: max(help, unit), count: symbols.count)
+            return reject(refused, 0, of: references, in: body)
         }
         addMetadata(
             type: type, family: symbols.bytes(family, in: body), help: symbols.bytes(Int(help), in: body),

@@ -40,19 +40,3 @@ struct SampleMessage {
         }
     }
 }
-
-extension Int64 {
-    /// Field 15 of a histogram message: its timestamp. The rest of the message is kept as it is.
-    init(histogramTimestamp message: RawSpan) throws(ByteError) {
-        self = 0
-        var reader = ByteReader(message)
-        while !reader.isAtEnd {
-            let tag = try reader.varint()
-            if tag == 15 << 3 | FieldReader.varint {
-                self = Int64(bitPattern: try reader.varint())
-            } else {
-                try FieldReader.skip(tag & 7, &reader)
-            }
-        }
-    }
-}

@@ -13,6 +13,8 @@ struct LabelSetBuilder {
     /// Where in `body` the name before lies.
     private var lastName = 0..<0
     private var hasName = false
+    /// Bytes of the labels so far.
+    var byteCount: Int { body.count - Self.head }
     /// Where in `body` the canonical form begins, after `finish`.
     private var begin = head
 
@@ -41,11 +43,12 @@ struct LabelSetBuilder {
         guard name.byteCount <= limits.labelNameBytes else {
             return .labelNameTooLong(bytes: name.byteCount, limit: limits.labelNameBytes)
         }
-        guard Self.isUTF8(name), Self.isUTF8(value) else { return .invalidUTF8 }
         guard value.byteCount <= limits.labelValueBytes else {
             return .labelValueTooLong(
                 name: Self.text(name), bytes: value.byteCount, limit: limits.labelValueBytes)
         }
+        guard Self.isUTF8(name), Self.isUTF8(value) else { return .invalidUTF8 }
+        guard count < limits.labelsPerSeries else { return .tooManyLabels(limit: limits.labelsPerSeries) }
         if count > 0 {
             // SAFETY: UInt8 has no padding.
             let order = unsafe name.order(against: body.bytes.span.bytes.extracting(lastName))
@@ -64,9 +67,6 @@ struct LabelSetBuilder {
     /// The whole set: nil, and it is in canonical form, or why it is refused.
     mutating func finish() -> Rejection? {
         guard count > 0 else { return .noLabels }
-        guard count <= limits.labelsPerSeries else {
-            return .tooManyLabels(count: count, limit: limits.labelsPerSeries)
-        }
         guard hasName else { return .noName }
         finishExemplar()
         return nil
@@ -122,7 +122,7 @@ struct LabelSetBuilder {
     }
 
     /// Control characters are escaped, so that a sender cannot write lines of its own into a message.
-    private static func text(_ bytes: RawSpan) -> String {
+    static func text(_ bytes: RawSpan) -> String {
         let shown = [UInt8](bytes.extracting(0..<min(bytes.byteCount, 200)))
         return String(decoding: shown, as: UTF8.self).unicodeScalars.reduce(into: "") { text, scalar in
             text +=

@@ -21,8 +21,14 @@ package struct RequestDecoder: ~Copyable {
     var expandedBytes = 0
     /// Why the series in work is refused.
     var rejection: Rejection?
-    /// Set when a new series passes the request's limit: the request ends there.
-    var tooLarge: DecodeError?
+    /// Set where the whole request must be refused: it ends there.
+    var fault: DecodeError?
+    /// Byte offset of the series in work.
+    var place = 0
+    /// Values later than this are refused: set for each request where `limits.future_time` is.
+    package var latestTimestamp = SampleTime.bounds.upperBound
+    /// What `latestTimestamp` is counted from now; for the message.
+    package var futureTolerance = Duration.zero
 
     /// - Parameters:
     ///   - seed: of the hashes that name series; a secret of the volume.
@@ -44,7 +50,7 @@ package struct RequestDecoder: ~Copyable {
     ) throws(DecodeError) -> DecodeResult {
         result = DecodeResult()
         expandedBytes = 0
-        tooLarge = nil
+        fault = nil
         switch source {
         case .v1: try decodeV1(body, into: &encoder)
         case .v2: try decodeV2(body, into: &encoder)
@@ -54,26 +60,35 @@ package struct RequestDecoder: ~Copyable {
 
     /// Writes the new series in `labels` to the segment.
     mutating func define(
-        _ key: Hash128, at offset: Int, into encoder: inout BatchEncoder
-    ) throws(DecodeError) -> SeriesTable.Entry {
-        let entry = labels.withCanonical { canonical -> SeriesTable.Entry? in
-            expandedBytes += canonical.byteCount
-            guard expandedBytes <= limits.expandedLabelBytes else { return nil }
-            return encoder.define(key, streams: classify(canonical), labels: canonical)
-        }
-        guard let entry else {
-            throw DecodeError(reason: .expandedLabels(limit: limits.expandedLabelBytes), offset: offset)
-        }
-        return entry
+        _ key: Hash128, into encoder: inout BatchEncoder
+    ) -> SeriesTable.Entry {
+        labels.withCanonical { encoder.define(key, streams: classify($0), labels: $0) }
     }
 
+    /// Counts bytes that the request is expanded by: a symbol of v2 can be referred to any number of times.
+    /// - Returns: false, and the request ends, when they are over the limit.
+    mutating func expand(_ bytes: Int) -> Bool {
+        // No overflow: both are at most the limits' sum, far below 63 bits.
+        expandedBytes += bytes
+        guard expandedBytes > limits.expandedLabelBytes else { return true }
+        fault = fault ?? DecodeError(reason: .expandedLabels(limit: limits.expandedLabelBytes), offset: place)
+        return false
+    }
+
+    func accepts(_ timestamp: Int64) -> Bool {
+        timestamp >= SampleTime.bounds.lowerBound && timestamp <= latestTimestamp
+    }
+
+    /// Why a timestamp that `accepts` refused is refused.
+    func refusal(of timestamp: Int64) -> Rejection {
+        SampleTime.bounds.contains(timestamp)
+            ? .inFuture(timestamp, limit: futureTolerance) : .timestampOutOfRange(timestamp)
+    }
+
+    /// Stores a sample whose timestamp is accepted.
     mutating func add(
         _ sample: SampleMessage, startTimestamp: Int64, to entry: SeriesTable.Entry, into encoder: inout BatchEncoder
     ) {
-        guard SampleTime.bounds.contains(sample.timestamp) else {
-            result.reject(.timestampOutOfRange(sample.timestamp), count: 1, series: "(known)")
-            return
-        }
         result.written.samples += 1
         switch entry {
         case .filtered: result.filteredSamples += 1
@@ -84,22 +99,27 @@ package struct RequestDecoder: ~Copyable {
         }
     }
 
+    /// Stores a histogram; or says why not.
     mutating func addHistogram(
         _ message: RawSpan, source: WriteProtocol, to entry: SeriesTable.Entry, into encoder: inout BatchEncoder
-    ) throws(ByteError) {
-        let timestamp = try Int64(histogramTimestamp: message)
-        guard SampleTime.bounds.contains(timestamp) else {
-            result.reject(.timestampOutOfRange(timestamp), count: 1, series: "(known)")
-            return
-        }
+    ) throws(ByteError) -> Rejection? {
+        let histogram = try NativeHistogram(message)
+        if let fault = histogram.fault { return .histogram(fault) }
+        guard accepts(histogram.timestamp) else { return refusal(of: histogram.timestamp) }
         result.written.histograms += 1
-        guard keepsOthers, case .reference(let reference) = entry else { return }
-        encoder.addHistogram(reference, timestamp: timestamp, from: source, message: message)
+        guard keepsOthers, case .reference(let reference) = entry else { return nil }
+        encoder.addHistogram(reference, timestamp: histogram.timestamp, from: source, message: message)
+        return nil
     }
 
     mutating func addMetadata(
         type: UInt64, family: RawSpan, help: RawSpan, unit: RawSpan, into encoder: inout BatchEncoder
     ) {
+        guard expand(family.byteCount + help.byteCount + unit.byteCount) else { return }
+        guard LabelSetBuilder.isUTF8(family), LabelSetBuilder.isUTF8(help), LabelSetBuilder.isUTF8(unit) else {
+            result.reject(.invalidUTF8, count: 0, series: "metadata of " + LabelSetBuilder.text(family))
+            return
+        }
         result.written.metadata += 1
         guard keepsOthers else { return }
         scratch.removeAll()

@@ -17,9 +17,10 @@ package struct BatchEncoder: ~Copyable {
 
     private var table = SeriesTable()
     private var nextReference: UInt32 = 0
-    /// Of each reference.
+    /// Of each series by its reference.
     private var streams: [Streams] = []
-    private var hasObservability = false
+    /// Those of every series so far, while all have the same.
+    private var commonStreams: Streams?
 
     // The batch in work.
     private var newKeys: [Hash128] = []
@@ -56,7 +57,7 @@ package struct BatchEncoder: ~Copyable {
         table.removeAll()
         nextReference = 0
         streams.removeAll(keepingCapacity: true)
-        hasObservability = false
+        commonStreams = nil
         knownMetadata = []
         clearBatch()
     }
@@ -67,7 +68,7 @@ package struct BatchEncoder: ~Copyable {
         for key in newMetadata { knownMetadata.remove(key) }
         if newSeriesCount > 0 {
             nextReference = firstReference
-            streams.removeLast(newSeriesCount)
+            streams.removeLast(streams.count - Int(firstReference))
         }
         clearBatch()
     }
@@ -102,8 +103,8 @@ package struct BatchEncoder: ~Copyable {
         let reference = nextReference
         nextReference += 1
         newSeriesCount += 1
+        if self.streams.isEmpty { commonStreams = streams } else if commonStreams != streams { commonStreams = nil }
         self.streams.append(streams)
-        if streams.contains(.observability) { hasObservability = true }
         newSeries.u8(streams.rawValue)
         newSeries.raw(labels)
         table.insert(key, .reference(reference))
@@ -165,8 +166,8 @@ package struct BatchEncoder: ~Copyable {
         payload.varint(UInt64(metadataCount))
         payload.raw(metadata.bytes)
         let rows = samples.count
-        let (costRows, observabilityRows) = rowsByStream()
         let others = hasOthers
+        let streamRows = streamRows
         clearBatch()
         // A local one: the compiler cannot see that payload and compressed are apart.
         var block: [UInt8] = []
@@ -177,19 +178,19 @@ package struct BatchEncoder: ~Copyable {
         let record = isCompressed ? Array(block[..<length]) : payload.bytes
         if block.count <= Self.keptBytes { swap(&block, &compressed) }
         return EncodedBatch(
-            payload: record, isCompressed: isCompressed, rows: rows, costRows: costRows,
-            observabilityRows: observabilityRows, hasOthers: others)
+            payload: record, isCompressed: isCompressed, rows: rows, streamRows: streamRows,
+            hasOthers: others)
     }
 
-    private func rowsByStream() -> (cost: Int, observability: Int) {
-        guard hasObservability else { return (samples.count, 0) }
-        var counts = (cost: 0, observability: 0)
-        for sample in samples {
-            let streams = streams[Int(sample.reference)]
-            if streams.contains(.cost) { counts.cost += 1 }
-            if streams.contains(.observability) { counts.observability += 1 }
+    /// Without a look at the samples while all series have the same streams, as without filters they have.
+    private var streamRows: StreamRows {
+        var rows = StreamRows()
+        if let commonStreams {
+            rows.add(commonStreams, count: samples.count)
+        } else {
+            for sample in samples { rows.add(streams[Int(sample.reference)], count: 1) }
         }
-        return counts
+        return rows
     }
 
     private mutating func writeSamples() {
@@ -225,10 +226,19 @@ package struct EncodedBatch: Sendable {
     package let isCompressed: Bool
     /// Samples in it.
     package let rows: Int
-    /// Of those, samples of each stream.
-    package let costRows: Int
-    package let observabilityRows: Int
+    package let streamRows: StreamRows
     package let hasOthers: Bool
+}
+
+/// Samples of a batch by stream; one that belongs to both counts in both.
+package struct StreamRows: Equatable, Sendable {
+    package private(set) var cost = 0
+    package private(set) var observability = 0
+
+    mutating func add(_ streams: Streams, count: Int) {
+        if streams.contains(.cost) { cost += count }
+        if streams.contains(.observability) { observability += count }
+    }
 }
 
 /// What a batch says of its request.

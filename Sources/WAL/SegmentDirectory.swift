@@ -28,6 +28,15 @@ package struct SegmentDirectory: Sendable {
         try fileSystem.list(path).compactMap(Self.segment(named:)).sorted()
     }
 
+    /// Length of all segments, those kept aside among them.
+    package func byteCount() throws(IOError) -> UInt64 {
+        var sum: UInt64 = 0
+        for name in try fileSystem.list(path) where Self.segment(named: name) ?? Self.keptSegment(named: name) != nil {
+            sum += try fileSystem.status("\(path)/\(name)")?.byteCount ?? 0
+        }
+        return sum
+    }
+
     package static func segment(named name: String) -> SegmentID? { segment(named: name, suffix: ".wal") }
 
     /// A segment kept aside because it holds what has no file kind yet (design.md §3).
@@ -47,6 +56,13 @@ package struct SegmentDirectory: Sendable {
         for name in try fileSystem.list(path) where name.hasSuffix(".tmp") {
             try fileSystem.remove("\(path)/\(name)")
         }
+    }
+
+    /// The end of a segment as the header of the next one states it; nil for the newest.
+    package func statedEnding(of segment: SegmentID) throws(IOError) -> SegmentEnding? {
+        guard let next = try segments().first(where: { $0 > segment }) else { return nil }
+        let ending = try header(of: next)?.predecessor
+        return ending?.segment == segment ? ending : nil
     }
 
     /// The header of a segment; nil when neither copy can be read.

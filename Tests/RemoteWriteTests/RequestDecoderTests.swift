@@ -1,3 +1,4 @@
+import Bytes
 import RemoteWrite
 import Samples
 import Testing
@@ -72,7 +73,7 @@ struct RequestDecoderTests {
                 .labelValueTooLong(name: "a", bytes: 33, limit: 32)
             ),
             (["__name__", "x", String(repeating: "n", count: 17), "v"], .labelNameTooLong(bytes: 17, limit: 16)),
-            (["__name__", "x", "a", "1", "b", "2", "c", "3"], .tooManyLabels(count: 4, limit: 3)),
+            (["__name__", "x", "a", "1", "b", "2", "c", "3"], .tooManyLabels(limit: 3)),
         ] as [([String], Rejection)])
     func badLabels(labels: [String], rejection: Rejection) throws {
         let limits = DecodeLimits(labelsPerSeries: 3, labelNameBytes: 16, labelValueBytes: 32, expandedLabelBytes: 1000)
@@ -132,7 +133,7 @@ struct RequestDecoderTests {
     @Test("histograms, exemplars, metadata and start timestamps are kept whole")
     func others() throws {
         let decoding = Decoding()
-        let histogram: [UInt8] = [1 << 3, 5, 15 << 3, 100]
+        let histogram: [UInt8] = [1 << 3, 5, 6 << 3, 5, 15 << 3, 100]
         let exemplar = Build.field(1, Build.packed([3, 4])) + [2 << 3 | 1, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 3 << 3, 9]
         let metadata: [UInt8] = [1 << 3, 1, 3 << 3, 5, 4 << 3, 6]
         let body =
@@ -156,6 +157,52 @@ struct RequestDecoderTests {
         #expect(try cloudzero.batch(.v2).histograms.isEmpty)
     }
 
+    @Test("a label behind the values ends the request", arguments: [true, false])
+    func labelAfterValues(hasFirst: Bool) throws {
+        let label = Build.labelV1("__name__", "up")
+        let series = Build.field(1, (hasFirst ? label : []) + Build.field(2, Build.sample(0, 1)) + label)
+        let good = Build.seriesV1(["__name__", "good"], [Build.sample(0, 1)])
+        #expect(throws: DecodeError(reason: .labelAfterValues, offset: good.count)) {
+            _ = try Decoding().decode(good + series, .v1)
+        }
+    }
+
+    @Test("later values are refused by the time they are given")
+    func future() throws {
+        let decoding = Decoding()
+        decoding.decoder.futureTolerance = .seconds(1)
+        decoding.decoder.latestTimestamp = 1000
+        let samples = [Build.sample(0, 1000), Build.sample(0, 1001), Build.sample(0, .max)]
+        let result = try decoding.decode(Build.seriesV1(["__name__", "up"], samples), .v1)
+        #expect(result.written.samples == 1)
+        #expect(result.rejected == ["future": 1, "timestamp": 1])
+        let lines = result.text.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.hasPrefix("series {__name__=\"up\"}: timestamp ") })
+    }
+
+    @Test("rows are counted by stream")
+    func streams() throws {
+        let decoding = Decoding()
+        decoding.decoder = RequestDecoder(limits: .standard, seed: 1, keepsOthers: true) { labels in
+            labels.byteCount % 2 == 0 ? .cost : [.cost, .observability]
+        }
+        func encoded(_ names: [String]) throws -> EncodedBatch {
+            let body = names.flatMap { Build.seriesV1(["__name__", $0], [Build.sample(0, 1), Build.sample(0, 2)]) }
+            _ = try decoding.decode(body, .v1)
+            let answer = BatchAnswer(
+                status: 204, written: WrittenCounts(), rejectedSamples: 0, filteredSamples: 0, text: "")
+            return decoding.encoder.encode(
+                BatchHeader(fingerprint: Hash128(low: 0, high: 0), receivedAt: 0, source: .v1, answer: answer))
+        }
+        let one = try encoded(["a"]).streamRows
+        let two = try encoded(["a", "bb"]).streamRows
+        let three = try encoded(["bb", "a", "ccc"]).streamRows
+        #expect([one.cost, two.cost, three.cost] == [2, 4, 6])
+        #expect(Set([one.observability, two.observability - one.observability]) == [0, 2])
+        #expect(three.observability == (one.observability == 2 ? 4 : 2))
+    }
+
     @Test("what no filter wants counts as written and is not stored")
     func filtered() throws {
         let decoding = Decoding(streams: [])
@@ -169,7 +216,16 @@ struct RequestDecoderTests {
     func hostile(source: WriteProtocol) throws {
         let v1 = Build.seriesV1(["__name__", "up", "a", "b"], [Build.sample(Self.stale, 1), Build.sample(1, 2)])
         let v2 = Build.symbols(["", "__name__", "up"]) + Build.seriesV2([1, 2], [Build.sample(1, 1)])
-        let good = source == .v1 ? v1 + v1 : v2
+        var histogram: [UInt8] = [1 << 3, 5, 4 << 3, 6, 15 << 3, 9]
+        histogram += Build.field(8, [1 << 3, 3, 2 << 3, 1]) + Build.field(9, [2])
+        histogram += Build.field(11, [2 << 3, 2]) + Build.field(12, [2, 4])
+        let customs = Build.field(16, [0, 0, 0, 0, 0, 0, 0xF0, 0x3F])
+        let rest = Build.field(source == .v1 ? 4 : 3, histogram) + Build.field(source == .v1 ? 4 : 3, customs)
+        let others =
+            source == .v1
+            ? Build.field(1, Build.labelV1("__name__", "h") + rest)
+            : Build.field(5, Build.field(1, Build.packed([1, 2])) + rest)
+        let good = (source == .v1 ? v1 + v1 : v2) + others
         var state: UInt64 = 7
         for round in 0..<20_000 {
             var body = good

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Bytes
 internal import DiskIO
-internal import FoundationEssentials
 internal import Samples
 internal import WAL
 
@@ -127,21 +126,8 @@ struct SegmentListing: Encodable {
     /// - Parameter limit: records listed.
     /// - Throws: `CommandFailure` for a name that is no segment's, or no file; `IOError`.
     static func read(_ path: String, limit: Int) throws -> SegmentListing {
-        guard let real = RealPath.of(path), let slash = real.lastIndex(of: "/") else {
-            throw CommandFailure(.notFound, "cannot read the segment \(path): no such file", try: "czctl segments list")
-        }
-        let name = String(real[real.index(after: slash)...])
-        let folder = String(real[..<slash])
-        if let id = SegmentDirectory.segment(named: name) { return try read(id, in: folder, shown: path, limit) }
-        guard let id = SegmentDirectory.keptSegment(named: name) else {
-            throw CommandFailure(
-                .usage, "cannot read the segment \(path): its name is not <20 digits>.wal or .kept",
-                try: "a copy with the segment's own name: every checksum holds its number")
-        }
-        // The reader goes by segment names.
-        let directory = try TemporaryDirectory()
-        try FileManager.default.copyItem(atPath: real, toPath: "\(directory.path)/\(SegmentDirectory.name(of: id))")
-        return try read(id, in: directory.path, shown: path, limit)
+        let segment = try NamedSegment(path)
+        return try read(segment.id, in: segment.folder, shown: path, limit)
     }
 
     private static func read(
@@ -149,9 +135,7 @@ struct SegmentListing: Encodable {
     ) throws -> SegmentListing {
         let fileSystem = PosixFileSystem()
         let directory = SegmentDirectory(folder, in: fileSystem)
-        let successor = try directory.segments().first { $0 > id }
-        let predecessor = try successor.flatMap { next throws(IOError) in try directory.header(of: next)?.predecessor }
-        let stated = predecessor.flatMap { $0.segment == id ? $0 : nil }
+        let stated = try directory.statedEnding(of: id)
         // Twice, as recovery reads: only the whole scan tells which records count.
         var survey = try SegmentScanner(id, statedEnding: stated, directory: directory, in: fileSystem)
         let summary = try survey.scan { _ in }

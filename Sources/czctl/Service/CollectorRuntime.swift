@@ -53,6 +53,8 @@ final class CollectorRuntime: Sendable {
             newVolume: VolumeID(using: &generator))
         let recovered = volume.log
         report(volume, took: clocks.uptime() - started, environment.logger)
+        service.metrics.corruptions.add(
+            recovered.segments.reduce(recovered.missing.count) { $0 + $1.damage.count })
         let compactor = CompactorService(
             environment.compactorOptions, recovered: volume, layout: layout, fileSystem: fileSystem, clocks: clocks,
             metrics: CompactorMetrics(environment.registry), logger: environment.logger, onPublish: onPublish)

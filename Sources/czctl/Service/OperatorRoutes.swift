@@ -15,9 +15,19 @@ struct OperatorRoutes: HTTPHandler {
     /// The body of `/api/v1/status`; runs off the event loop.
     let status: @Sendable () async throws -> [UInt8]
 
+    private static let paths: Set<String> = [
+        "/livez", "/readyz", "/healthz", "/metrics", "/about", "/api/v1/status", "/",
+    ]
+
     func admit(_ head: HTTPRequestHead, declaredLength: Int?) -> HTTPResponse? {
+        let path = HTTPRequest.split(target: head.uri).path
+        guard Self.paths.contains(path) else {
+            return .text(.notFound, "cannot find \(path.prefix(200)); write to /api/v1/write or /collector")
+        }
         guard head.method == .GET || head.method == .HEAD else {
-            return .text(.methodNotAllowed, "cannot \(head.method.rawValue) \(head.uri.prefix(200)): GET only")
+            var refusal = HTTPResponse.text(.methodNotAllowed, "cannot \(head.method.rawValue) \(path): GET only")
+            refusal.headers.add(name: "Allow", value: "GET, HEAD")
+            return refusal
         }
         return nil
     }
@@ -39,12 +49,9 @@ struct OperatorRoutes: HTTPHandler {
             return eventLoop.makeSucceededFuture(.json(.ok, text.utf8))
         case "/api/v1/status":
             return eventLoop.makeFutureWithTask { .json(.ok, try await status()) }
-        case "/":
+        default:  // "/": no other was admitted
             let text = "cirrus \(Version.number)\n/api/v1/status  /metrics  /readyz  /livez  /healthz  /about"
             return eventLoop.makeSucceededFuture(.text(.ok, text))
-        default:
-            return eventLoop.makeSucceededFuture(
-                .text(.notFound, "cannot find \(request.path.prefix(200)); write to /api/v1/write or /collector"))
         }
     }
 

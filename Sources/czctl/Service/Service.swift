@@ -137,7 +137,7 @@ final class Service: Sendable {
                     live: live)
                 return try Array(report.json())
             })
-        let options = HTTPServerOptions(
+        var options = HTTPServerOptions(
             address: settings.server.address,
             port: role == .shipper ? settings.server.shipperPort : settings.server.port,
             connectionLimit: settings.limits.connections,
@@ -148,6 +148,9 @@ final class Service: Sendable {
             discardByteLimit: 2 * settings.limits.bodyByteLimit,
             reconnectFrequency: role.collects ? settings.server.reconnectFrequency : 0,
             drainTimeout: .init(settings.server.drainTimeout))
+        let metrics = HTTPMetrics(environment.registry)
+        options.onAnswer = { metrics.count($0) }
+        ProcessMetrics.register(environment)
         let handler: any HTTPHandler =
             if let intake {
                 RemoteWriteHandler(intake, clocks: environment.clocks, operatorRoutes: routes)

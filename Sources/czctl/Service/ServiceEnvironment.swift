@@ -62,6 +62,7 @@ struct ServiceEnvironment: Sendable {
             // The cloudzero layout has no place for them (design.md §3).
             keepsOthers: destinations.contains { $0.kind != .cloudzero }, classify: { [filter] in filter.streams($0) })
         options.hasObservability = filter.hasObservability
+        options.futureTolerance = limits.futureTolerance
         return options
     }
 
@@ -143,7 +144,6 @@ struct ServiceEnvironment: Sendable {
         if settings.http.proxy != nil || settings.http.caPath != nil || settings.http.clientCertificatePath != nil {
             faults.append("http.*")
         }
-        if settings.limits.futureTolerance > .zero { faults.append("limits.future_tolerance") }
         guard !faults.isEmpty else { return }
         throw CommandFailure(
             .usage, "cannot start: not supported yet: \(faults.joined(separator: ", "))",
