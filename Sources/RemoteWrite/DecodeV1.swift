@@ -16,7 +16,7 @@ extension RequestDecoder {
                     try seriesV1(message, at: place, into: &encoder)
                 case 3 << 3 | FieldReader.bytes:
                     try metadataV1(try reader.lengthPrefixed(), into: &encoder)
-                default: try FieldReader.skip(tag & 7, &reader)
+                default: try FieldReader.skip(tag, &reader)
                 }
             } catch {
                 throw Self.malformed(at: place)
@@ -42,7 +42,17 @@ extension RequestDecoder {
             _ = try reader.lengthPrefixed()
         }
         let labelEnd = reader.offset
-        guard let entry = try entryV1(message.extracting(0..<labelEnd), at: offset, into: &encoder) else {
+        var rest = reader
+        let isScattered = try hasLabels(&rest)
+        let found: SeriesTable.Entry?
+        if isScattered {
+            // SAFETY: UInt8 has no padding.
+            let gathered = try gatherLabels(message)
+            found = try entryV1(unsafe gathered.bytes.span.bytes, at: offset, into: &encoder)
+        } else {
+            found = try entryV1(message.extracting(0..<labelEnd), at: offset, into: &encoder)
+        }
+        guard let entry = found else {
             try rejectRestV1(&reader)
             return
         }
@@ -50,16 +60,40 @@ extension RequestDecoder {
             let tag = try reader.varint()
             switch tag {
             case 2 << 3 | FieldReader.bytes:
-                add(try SampleMessage(try reader.lengthPrefixed()), startTimestamp: 0, to: entry, into: &encoder)
+                var sample = try SampleMessage(try reader.lengthPrefixed())
+                sample.startTimestamp = 0  // field 3 is none of 1.0
+                add(sample, startTimestamp: 0, to: entry, into: &encoder)
             case 3 << 3 | FieldReader.bytes:
                 try exemplarV1(try reader.lengthPrefixed(), of: entry, into: &encoder)
             case 4 << 3 | FieldReader.bytes:
                 try addHistogram(try reader.lengthPrefixed(), source: .v1, to: entry, into: &encoder)
-            case 1 << 3 | FieldReader.bytes:
-                throw .truncated  // a label after the values: no sender does, and the series could not be named
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
+    }
+
+    /// Whether labels come behind something else: legal protobuf, though no sender we know writes it.
+    @_lifetime(reader: copy reader)
+    private func hasLabels(_ reader: inout ByteReader) throws(ByteError) -> Bool {
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            if tag == 1 << 3 | FieldReader.bytes { return true }
+            try FieldReader.skip(tag, &reader)
+        }
+        return false
+    }
+
+    /// The label fields of a series, one behind the other.
+    private func gatherLabels(_ message: RawSpan) throws(ByteError) -> ByteWriter {
+        var labels = ByteWriter()
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let start = reader.offset
+            let tag = try reader.varint()
+            try FieldReader.skip(tag, &reader)
+            if tag == 1 << 3 | FieldReader.bytes { labels.raw(reader.consumed(since: start)) }
+        }
+        return labels
     }
 
     /// The series of a label region; nil when it is refused.
@@ -95,7 +129,7 @@ extension RequestDecoder {
             switch tag {
             case 1 << 3 | FieldReader.bytes: name = try reader.lengthPrefixed()
             case 2 << 3 | FieldReader.bytes: value = try reader.lengthPrefixed()
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
         let refused = labels.add(name: name, value: value)
@@ -109,7 +143,7 @@ extension RequestDecoder {
         while !reader.isAtEnd {
             let tag = try reader.varint()
             if tag == 2 << 3 | FieldReader.bytes || tag == 4 << 3 | FieldReader.bytes { values += 1 }
-            try FieldReader.skip(tag & 7, &reader)
+            try FieldReader.skip(tag, &reader)
         }
         if let rejection { result.reject(rejection, count: values, series: labels.description) }
     }
@@ -129,7 +163,7 @@ extension RequestDecoder {
             case 1 << 3 | FieldReader.bytes: try labelV1(try reader.lengthPrefixed())
             case 2 << 3 | FieldReader.fixed64: value = try reader.u64()
             case 3 << 3 | FieldReader.varint: timestamp = Int64(bitPattern: try reader.varint())
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
         addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder)
@@ -165,7 +199,7 @@ extension RequestDecoder {
             case 2 << 3 | FieldReader.bytes: family = try reader.lengthPrefixed()
             case 4 << 3 | FieldReader.bytes: help = try reader.lengthPrefixed()
             case 5 << 3 | FieldReader.bytes: unit = try reader.lengthPrefixed()
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
         addMetadata(type: type, family: family, help: help, unit: unit, into: &encoder)

@@ -100,6 +100,10 @@ package struct RequestDecoder: ~Copyable {
     mutating func addMetadata(
         type: UInt64, family: RawSpan, help: RawSpan, unit: RawSpan, into encoder: inout BatchEncoder
     ) {
+        guard LabelSetBuilder.isUTF8(family), LabelSetBuilder.isUTF8(help), LabelSetBuilder.isUTF8(unit) else {
+            result.reject(.invalidUTF8, count: 0, series: "metadata")
+            return
+        }
         result.written.metadata += 1
         guard keepsOthers else { return }
         scratch.removeAll()
