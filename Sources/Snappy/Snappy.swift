@@ -10,7 +10,8 @@ public enum SnappyError: Error, Equatable, Sendable {
 
 /// Snappy's raw block format by libsnappy: varint length, then elements. No framing.
 public enum Snappy {
-    /// The length the block declares, checked against `limit` before anything is allocated.
+    /// The length the block declares, checked against `limit` and against what a block of its size can hold, before
+    /// anything is allocated.
     public static func declaredLength(_ block: RawSpan, limit: Int) throws(SnappyError) -> Int {
         var length = 0
         // SAFETY: the callee reads only the span's bytes, during the call.
@@ -19,6 +20,8 @@ public enum Snappy {
         }
         guard status == SNAPPY_OK else { throw .malformed }
         guard length >= 0, length <= limit else { throw .tooLarge(declared: length, limit: limit) }
+        // No element makes more than 64 bytes of 3: what claims more is refused before memory is taken for it.
+        guard length / 64 <= block.byteCount / 3 + 1 else { throw .malformed }
         return length
     }
 
