@@ -158,7 +158,8 @@ final class HTTPConnection: ChannelInboundHandler {
         bytesReceived = 0
         var request = Current(head: head, framing: framing, bodyLimit: 0)
         if framing.isMalformed {
-            return refuseMalformed(.text(.badRequest, "cannot read request: bad content-length"), context)
+            return refuseMalformed(
+                .text(.badRequest, "cannot read request: bad content-length or transfer-encoding"), context)
         }
         if let refusal = handler.admit(head, declaredLength: framing.declaredLength) {
             return refuse(request, refusal, context)
