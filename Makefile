@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build test check format bench bench-grid bench-recovery soak replay planted
+.PHONY: run build test check format bench bench-grid bench-recovery soak replay planted fuzz
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -21,7 +21,7 @@ test:
 
 check:
 	@scripts/setup.sh test
-	swift format lint --strict --recursive Sources Tests Package.swift
+	swift format lint --strict --recursive Sources Tests Fuzz Package.swift
 	@scripts/test.sh $(SWIFT_FLAGS)
 	@scripts/check_links.sh
 
@@ -38,13 +38,18 @@ soak: build
 	@scripts/setup.sh test
 	@scripts/soak.sh $(SWIFT_FLAGS)
 
+# Arbitrary bytes into everything that decodes them: make fuzz TARGET="v1 v2" SECONDS=600 RUNS=1000000
+fuzz:
+	@scripts/setup.sh run
+	@TARGET="$(TARGET)" FUZZ_SECONDS="$(SECONDS)" RUNS="$(RUNS)" scripts/fuzz.sh $(SWIFT_FLAGS)
+
 # Plants realistic omissions one by one; the tests must catch each: docs/testing.md.
 planted:
 	@scripts/setup.sh test
 	@python3 Tests/Planted/plant.py
 
 format:
-	swift format --in-place --recursive Sources Tests Package.swift
+	swift format --in-place --recursive Sources Tests Fuzz Package.swift
 
 bench: build
 	@scripts/setup.sh test

@@ -126,6 +126,20 @@ let tests: [Target] = [
     .testTarget(name: "RepositoryTests", swiftSettings: testSettings),
 ]
 
+/// libFuzzer brings the program's main, so a plain build could not link these: only scripts/fuzz.sh asks for them.
+let fuzzing: [Target] =
+    Context.environment["CIRRUS_FUZZ"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "fuzz",
+            dependencies: [
+                "TestKit", "Bytes", "Snappy", "CSnappy", "Samples", "DiskIO", "RemoteWrite", "WAL", "Configuration",
+                "HTTPServer", nioCore, nioHTTP1, .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            path: "Fuzz/Targets", swiftSettings: testSettings)
+    ]
+
 let package = Package(
     name: "cirrus",
     products: [.executable(name: "czctl", targets: ["czctl"])],
@@ -139,6 +153,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     ],
-    targets: leaves + ground + formats + services + program + tests,
+    targets: leaves + ground + formats + services + program + tests + fuzzing,
     swiftLanguageModes: [.v6]
 )

@@ -182,7 +182,8 @@ final class HTTPConnection: ChannelInboundHandler {
         pace = (.now(), 0)
         var request = Current(head: head, framing: framing, bodyLimit: 0)
         if framing.isMalformed {
-            return refuseMalformed(.text(.badRequest, "cannot read request: bad content-length"), context)
+            return refuseMalformed(
+                .text(.badRequest, "cannot read request: bad content-length or transfer-encoding"), context)
         }
         if let refusal = access.control?.refusal(
             head, declaredLength: framing.declaredLength, hasCertificate: hasCertificate)

@@ -1,6 +1,5 @@
 internal import Glibc
 package import NIOCore
-internal import NIOHTTP1
 internal import NIOPosix
 
 /// An HTTP/1.1 server: keep-alive, pipelining answered in order, chunked bodies, `Expect: 100-continue`, TLS.
@@ -77,21 +76,13 @@ package final class HTTPServer: Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let decoder = ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits(options)))
                     let hasCertificate = try access.tls?.secure(channel)
-                    let connection = HTTPConnection(
-                        options: options, access: access, hasCertificate: hasCertificate ?? { false },
-                        handler: handler, connections: connections, buffers: buffers)
-                    try channel.pipeline.syncOperations.addHandlers([decoder, connection])
+                    try channel.pipeline.syncOperations.addHandlers(
+                        connectionHandlers(
+                            options, access: access, hasCertificate: hasCertificate ?? { false }, handler: handler,
+                            connections: connections, buffers: buffers))
                 }
             }
-    }
-
-    private static func limits(_ options: HTTPServerOptions) -> NIOHTTPDecoderLimitConfiguration {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = options.headerByteLimit
-        limits.maxHeaderListSize = options.headerByteLimit
-        return limits
     }
 
     private static func bind(_ bootstrap: ServerBootstrap, _ options: HTTPServerOptions) async throws -> any Channel {

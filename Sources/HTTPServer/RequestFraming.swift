@@ -10,7 +10,7 @@ struct RequestFraming: Equatable {
     private(set) var expectsContinue = false
     /// HTTP's keep-alive rule, and no `Upgrade` or `CONNECT`: the decoder stops after those.
     private(set) var allowsNext: Bool
-    /// A length no Int holds.
+    /// A length no Int holds, or a transfer coding other than chunked.
     private(set) var isMalformed = false
 
     init(_ head: HTTPRequestHead) {
@@ -22,10 +22,13 @@ struct RequestFraming: Equatable {
             case 7 where Self.equal(name, "upgrade"):
                 allowsNext = false
             case 14 where Self.equal(name, "content-length"):
-                declaredLength = Int(value)
-                isMalformed = declaredLength == nil
+                declaredLength = Int(Self.withoutTrailingSpace(value))
+                if declaredLength == nil { isMalformed = true }
             case 17 where Self.equal(name, "transfer-encoding"):
                 declaredLength = nil
+                // NIO's decoder takes an empty value for no coding, and would read the body as the next request. Of
+                // other codings we know none.
+                if !Self.equal(Self.withoutTrailingSpace(value), "chunked") { isMalformed = true }
                 // RFC 9112 §6.1: chunked from a 1.0 client may be a proxy's mistake; nothing after it can be trusted.
                 if head.version.minor < 1 { allowsNext = false }
             default: break
@@ -33,8 +36,15 @@ struct RequestFraming: Equatable {
         }
     }
 
+    /// RFC 9110 §5.5: spaces and tabs behind a value are no part of it; the decoder leaves them.
+    private static func withoutTrailingSpace(_ value: String) -> Substring {
+        var rest = value[...]
+        while let last = rest.utf8.last, last == 0x20 || last == 0x09 { rest.removeLast() }
+        return rest
+    }
+
     /// ASCII equality without case; `lower` is in lower case.
-    private static func equal(_ text: String, _ lower: StaticString) -> Bool {
+    private static func equal(_ text: some StringProtocol, _ lower: StaticString) -> Bool {
         guard text.utf8.count == lower.utf8CodeUnitCount else { return false }
         // SAFETY: a StaticString of ASCII lives for ever and has utf8CodeUnitCount bytes.
         let expected = unsafe UnsafeBufferPointer(start: lower.utf8Start, count: lower.utf8CodeUnitCount)

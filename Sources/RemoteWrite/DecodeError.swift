@@ -3,8 +3,6 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
     package enum Reason: Equatable, Sendable {
         /// The protobuf ends inside a field, or a varint is too long.
         case malformed
-        /// v1: a label stands behind values of its series, which have been taken for another by then.
-        case labelAfterValues
         /// v2: the symbol table does not begin with the empty string.
         case firstSymbol
         /// The labels, exemplars and metadata of the request expand beyond the limit.
@@ -27,7 +25,6 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
     private var cause: String {
         switch reason {
         case .malformed: "bad protobuf; send prometheus.WriteRequest or io.prometheus.write.v2.Request"
-        case .labelAfterValues: "a label behind the values of its series; send the labels first"
         case .firstSymbol: "the first symbol must be the empty string"
         case .expandedLabels(let limit):
             "labels expand beyond limits.expanded_label_bytes, \(limit) bytes; send fewer series a request"
@@ -47,7 +44,6 @@ package enum Rejection: Equatable, Sendable {
     case labelNameTooLong(bytes: Int, limit: Int)
     case labelValueTooLong(name: String, bytes: Int, limit: Int)
     case oddReferences
-    case splitReferences
     case symbolOutOfRange(reference: UInt64, count: Int)
     case mixedSamplesAndHistograms
     case noValues
@@ -70,7 +66,6 @@ package enum Rejection: Equatable, Sendable {
         case .labelValueTooLong(let name, let bytes, let limit):
             "label \"\(name)\" has a value of \(bytes) bytes, limits.label_value_bytes is \(limit)"
         case .oddReferences: "an odd number of label references"
-        case .splitReferences: "label references in several fields; send them packed in one"
         case .symbolOutOfRange(let reference, let count): "symbol \(reference) of \(count)"
         case .mixedSamplesAndHistograms: "samples and histograms in one series"
         case .noValues: "neither samples nor histograms"
@@ -88,7 +83,7 @@ package enum Rejection: Equatable, Sendable {
         case .unsortedLabels, .duplicateLabel: "bad_labels"
         case .invalidUTF8: "invalid_utf8"
         case .tooManyLabels, .labelNameTooLong, .labelValueTooLong: "label_limit"
-        case .oddReferences, .splitReferences, .symbolOutOfRange: "bad_symbols"
+        case .oddReferences, .symbolOutOfRange: "bad_symbols"
         case .mixedSamplesAndHistograms, .noValues: "bad_series"
         case .timestampOutOfRange: "timestamp"
         case .inFuture: "future"

@@ -1,7 +1,7 @@
 package import Samples
 
 /// What became of the parts of a request.
-package struct DecodeResult: Sendable {
+package struct DecodeResult: Equatable, Sendable {
     /// Accepted: stored, or dropped on purpose by a filter.
     package var written = WrittenCounts()
     /// Of those, samples no stream wanted.

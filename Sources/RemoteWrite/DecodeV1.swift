@@ -15,7 +15,7 @@ extension RequestDecoder {
                     try seriesV1(message, into: &encoder)
                 case 3 << 3 | FieldReader.bytes:
                     try metadataV1(try reader.lengthPrefixed(), into: &encoder)
-                default: try FieldReader.skip(tag & 7, &reader)
+                default: try FieldReader.skip(tag, &reader)
                 }
             } catch {
                 throw Self.malformed(at: place)
@@ -40,7 +40,20 @@ extension RequestDecoder {
             }
             _ = try reader.lengthPrefixed()
         }
-        let region = message.extracting(0..<reader.offset)
+        var rest = reader
+        guard try hasLabels(&rest) else {
+            return try valuesV1(&reader, of: message.extracting(0..<reader.offset), into: &encoder)
+        }
+        let gathered = try gatherLabels(message)
+        // SAFETY: UInt8 has no padding.
+        try valuesV1(&reader, of: unsafe gathered.bytes.span.bytes, into: &encoder)
+    }
+
+    /// What follows the labels of a series, which are in `region`.
+    @_lifetime(reader: copy reader)
+    private mutating func valuesV1(
+        _ reader: inout ByteReader, of region: RawSpan, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
         guard let entry = try entryV1(region, into: &encoder) else {
             try rejectRestV1(&reader)
             return
@@ -49,7 +62,8 @@ extension RequestDecoder {
             let tag = try reader.varint()
             switch tag {
             case 2 << 3 | FieldReader.bytes:
-                let sample = try SampleMessage(try reader.lengthPrefixed())
+                var sample = try SampleMessage(try reader.lengthPrefixed())
+                sample.startTimestamp = 0  // field 3 is none of 1.0
                 if accepts(sample.timestamp) {
                     add(sample, startTimestamp: 0, to: entry, into: &encoder)
                 } else {
@@ -62,13 +76,33 @@ extension RequestDecoder {
                 if let refused = try addHistogram(histogram, source: .v1, to: entry, into: &encoder) {
                     try reject(refused, of: region)
                 }
-            case 1 << 3 | FieldReader.bytes:
-                // No sender does. What was added belongs to another series: nothing of the request may be kept.
-                fault = DecodeError(reason: .labelAfterValues, offset: place)
-                return
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
+    }
+
+    /// Whether labels come behind something else: legal protobuf, though no sender we know writes it.
+    @_lifetime(reader: copy reader)
+    private func hasLabels(_ reader: inout ByteReader) throws(ByteError) -> Bool {
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            if tag == 1 << 3 | FieldReader.bytes { return true }
+            try FieldReader.skip(tag, &reader)
+        }
+        return false
+    }
+
+    /// The label fields of a series, one behind the other.
+    private func gatherLabels(_ message: RawSpan) throws(ByteError) -> ByteWriter {
+        var labels = ByteWriter()
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let start = reader.offset
+            let tag = try reader.varint()
+            try FieldReader.skip(tag, &reader)
+            if tag == 1 << 3 | FieldReader.bytes { labels.raw(reader.consumed(since: start)) }
+        }
+        return labels
     }
 
     /// The series of a label region; nil when it is refused.
@@ -110,7 +144,7 @@ extension RequestDecoder {
             switch tag {
             case 1 << 3 | FieldReader.bytes: name = try reader.lengthPrefixed()
             case 2 << 3 | FieldReader.bytes: value = try reader.lengthPrefixed()
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
         let refused = labels.add(name: name, value: value)
@@ -124,8 +158,7 @@ extension RequestDecoder {
         while !reader.isAtEnd {
             let tag = try reader.varint()
             if tag == 2 << 3 | FieldReader.bytes || tag == 4 << 3 | FieldReader.bytes { values += 1 }
-            if tag == 1 << 3 | FieldReader.bytes { fault = DecodeError(reason: .labelAfterValues, offset: place) }
-            try FieldReader.skip(tag & 7, &reader)
+            try FieldReader.skip(tag, &reader)
         }
         if let rejection { result.reject(rejection, count: values, series: labels.description) }
     }
@@ -145,7 +178,7 @@ extension RequestDecoder {
             case 1 << 3 | FieldReader.bytes: try labelV1(try reader.lengthPrefixed())
             case 2 << 3 | FieldReader.fixed64: value = try reader.u64()
             case 3 << 3 | FieldReader.varint: timestamp = Int64(bitPattern: try reader.varint())
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
         addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder)
@@ -185,7 +218,7 @@ extension RequestDecoder {
             case 2 << 3 | FieldReader.bytes: family = try reader.lengthPrefixed()
             case 4 << 3 | FieldReader.bytes: help = try reader.lengthPrefixed()
             case 5 << 3 | FieldReader.bytes: unit = try reader.lengthPrefixed()
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
         addMetadata(type: type, family: family, help: help, unit: unit, into: &encoder)

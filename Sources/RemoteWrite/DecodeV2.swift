@@ -13,7 +13,7 @@ extension RequestDecoder {
                 if tag == 5 << 3 | FieldReader.bytes {
                     try seriesV2(try reader.lengthPrefixed(), in: body, into: &encoder)
                 } else {
-                    try FieldReader.skip(tag & 7, &reader)
+                    try FieldReader.skip(tag, &reader)
                 }
             } catch {
                 throw Self.malformed(at: place)
@@ -36,7 +36,7 @@ extension RequestDecoder {
                     symbols.append(symbol, at: reader.offset - symbol.byteCount, seed: seed)
                 } else {
                     if tag == 5 << 3 | FieldReader.bytes { hasSeries = true }
-                    try FieldReader.skip(tag & 7, &reader)
+                    try FieldReader.skip(tag, &reader)
                 }
             } catch {
                 throw Self.malformed(at: place)
@@ -52,46 +52,80 @@ extension RequestDecoder {
     private mutating func seriesV2(
         _ message: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) {
+        var shape = SeriesShape()
         var references = message.extracting(0..<0)
-        var sampleCount = 0
-        var histogramCount = 0
-        var startTimestamp: Int64 = 0
-        var referenceFields = 0
-        var metadata = message.extracting(0..<0)
         var reader = ByteReader(message)
         while !reader.isAtEnd {
             let tag = try reader.varint()
             switch tag {
-            case 1 << 3 | FieldReader.bytes:
+            case Self.packedReferences:
+                if references.byteCount > 0 { shape.isScattered = true }
                 references = try reader.lengthPrefixed()
-                referenceFields += 1
-            case 5 << 3 | FieldReader.bytes: metadata = try reader.lengthPrefixed()
-            case 6 << 3 | FieldReader.varint: startTimestamp = Int64(bitPattern: try reader.varint())
+            case Self.plainReference:
+                shape.isScattered = true
+                try FieldReader.skip(tag, &reader)
+            case 6 << 3 | FieldReader.varint: shape.startTimestamp = Int64(bitPattern: try reader.varint())
             default:
-                if tag == 2 << 3 | FieldReader.bytes { sampleCount += 1 }
-                if tag == 3 << 3 | FieldReader.bytes { histogramCount += 1 }
-                if tag == 1 << 3 | FieldReader.varint { referenceFields = 2 }
-                try FieldReader.skip(tag & 7, &reader)
+                if tag == 2 << 3 | FieldReader.bytes { shape.sampleCount += 1 }
+                if tag == 3 << 3 | FieldReader.bytes { shape.histogramCount += 1 }
+                try FieldReader.skip(tag, &reader)
             }
         }
-        let values = sampleCount + histogramCount
-        if referenceFields > 1 { return reject(.splitReferences, values, of: references, in: body) }
+        guard shape.isScattered else { return try seriesV2(message, references, in: body, shape, into: &encoder) }
+        let gathered = try Self.gatherReferences(message)
+        // SAFETY: UInt8 has no padding.
+        try seriesV2(message, unsafe gathered.bytes.span.bytes, in: body, shape, into: &encoder)
+    }
+
+    /// What is told from a series' fields before any of them is used.
+    private struct SeriesShape {
+        var sampleCount = 0
+        var histogramCount = 0
+        var startTimestamp: Int64 = 0
+        /// The references are not one packed field: legal protobuf, though no sender we know writes it.
+        var isScattered = false
+    }
+
+    /// Field 1 of a series and of an exemplar, in both forms that protobuf has for numbers.
+    private static var packedReferences: UInt64 { 1 << 3 | FieldReader.bytes }
+    private static var plainReference: UInt64 { 1 << 3 | FieldReader.varint }
+
+    /// The references of a message as one packed field has them.
+    private static func gatherReferences(_ message: RawSpan) throws(ByteError) -> ByteWriter {
+        var references = ByteWriter()
+        var reader = ByteReader(message)
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case packedReferences: references.raw(try reader.lengthPrefixed())
+            case plainReference: references.varint(try reader.varint())
+            default: try FieldReader.skip(tag, &reader)
+            }
+        }
+        return references
+    }
+
+    private mutating func seriesV2(
+        _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ shape: SeriesShape,
+        into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        let values = shape.sampleCount + shape.histogramCount
         guard let entry = try entryV2(references, in: body, into: &encoder) else {
             if let rejection { reject(rejection, values, of: references, in: body) }
             return
         }
         if values == 0 { return reject(.noValues, values, of: references, in: body) }
-        if sampleCount > 0, histogramCount > 0 {
+        if shape.sampleCount > 0, shape.histogramCount > 0 {
             return reject(.mixedSamplesAndHistograms, values, of: references, in: body)
         }
-        try valuesV2(message, references, in: body, entry, startTimestamp: startTimestamp, into: &encoder)
-        if metadata.byteCount > 0 { try metadataV2(metadata, of: references, in: body, into: &encoder) }
+        try valuesV2(message, references, in: body, entry, startTimestamp: shape.startTimestamp, into: &encoder)
     }
 
     private mutating func valuesV2(
         _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ entry: SeriesTable.Entry, startTimestamp: Int64,
         into encoder: inout BatchEncoder
     ) throws(ByteError) {
+        var metadata = MetadataMessage()
         var reader = ByteReader(message)
         while !reader.isAtEnd {
             let tag = try reader.varint()
@@ -110,10 +144,12 @@ extension RequestDecoder {
                 }
             case 4 << 3 | FieldReader.bytes:
                 try exemplarV2(try reader.lengthPrefixed(), in: body, of: entry, into: &encoder)
-            default: try FieldReader.skip(tag & 7, &reader)
+            case 5 << 3 | FieldReader.bytes: try metadata.merge(try reader.lengthPrefixed())
+            default: try FieldReader.skip(tag, &reader)
             }
             if fault != nil { return }
         }
+        try metadataV2(metadata, of: references, in: body, into: &encoder)
     }
 
     /// The series that `references` name; nil when it is refused.
@@ -154,6 +190,10 @@ extension RequestDecoder {
         defer { _ = expand(labels.byteCount) }
         while !reader.isAtEnd, rejection == nil {
             let name = try reader.varint()
+            guard !reader.isAtEnd else {
+                rejection = .oddReferences
+                return
+            }
             let value = try reader.varint()
             guard max(name, value) < UInt64(symbols.count) else {
                 rejection = .symbolOutOfRange(reference: max(name, value), count: symbols.count)
@@ -184,48 +224,67 @@ extension RequestDecoder {
     ) throws(ByteError) {
         labels.start()
         rejection = nil
+        var references = message.extracting(0..<0)
+        var isScattered = false
         var value: UInt64 = 0
         var timestamp: Int64 = 0
         var reader = ByteReader(message)
         while !reader.isAtEnd {
             let tag = try reader.varint()
             switch tag {
-            case 1 << 3 | FieldReader.bytes: try labelsV2(try reader.lengthPrefixed(), in: body)
-            case 1 << 3 | FieldReader.varint:
-                rejection = rejection ?? .splitReferences
-                _ = try reader.varint()
+            case Self.packedReferences:
+                if references.byteCount > 0 { isScattered = true }
+                references = try reader.lengthPrefixed()
+            case Self.plainReference:
+                isScattered = true
+                try FieldReader.skip(tag, &reader)
             case 2 << 3 | FieldReader.fixed64: value = try reader.u64()
             case 3 << 3 | FieldReader.varint: timestamp = Int64(bitPattern: try reader.varint())
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
+        }
+        if isScattered {
+            let gathered = try Self.gatherReferences(message)
+            // SAFETY: UInt8 has no padding.
+            try labelsV2(unsafe gathered.bytes.span.bytes, in: body)
+        } else {
+            try labelsV2(references, in: body)
         }
         addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder)
     }
 
     /// `Metadata { type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }`; the family is the series' own name.
-    private mutating func metadataV2(
-        _ message: RawSpan, of references: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
-    ) throws(ByteError) {
+    private struct MetadataMessage {
         var type: UInt64 = 0
         var help: UInt64 = 0
         var unit: UInt64 = 0
-        var reader = ByteReader(message)
-        while !reader.isAtEnd {
-            let tag = try reader.varint()
-            switch tag {
-            case 1 << 3 | FieldReader.varint: type = try reader.varint()
-            case 3 << 3 | FieldReader.varint: help = try reader.varint()
-            case 4 << 3 | FieldReader.varint: unit = try reader.varint()
-            default: try FieldReader.skip(tag & 7, &reader)
+
+        /// A message that comes in several fields is one: what a later one says counts.
+        mutating func merge(_ message: RawSpan) throws(ByteError) {
+            var reader = ByteReader(message)
+            while !reader.isAtEnd {
+                let tag = try reader.varint()
+                switch tag {
+                case 1 << 3 | FieldReader.varint: type = try reader.varint()
+                case 3 << 3 | FieldReader.varint: help = try reader.varint()
+                case 4 << 3 | FieldReader.varint: unit = try reader.varint()
+                default: try FieldReader.skip(tag, &reader)
+                }
             }
         }
-        guard type != 0 || help != 0 || unit != 0 else { return }
+    }
+
+    private mutating func metadataV2(
+        _ metadata: MetadataMessage, of references: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        let (help, unit) = (metadata.help, metadata.unit)
+        guard metadata.type != 0 || help != 0 || unit != 0 else { return }
         guard max(help, unit) < UInt64(symbols.count), let family = try metricName(of: references, in: body) else {
             let refused = Rejection.symbolOutOfRange(reference: max(help, unit), count: symbols.count)
             return reject(refused, 0, of: references, in: body)
         }
         addMetadata(
-            type: type, family: symbols.bytes(family, in: body), help: symbols.bytes(Int(help), in: body),
+            type: metadata.type, family: symbols.bytes(family, in: body), help: symbols.bytes(Int(help), in: body),
             unit: symbols.bytes(Int(unit), in: body), into: &encoder)
     }
 

@@ -62,7 +62,7 @@ package struct HistogramMessage: Equatable, Sendable {
         default:
             if try negative.readField(tag, first: 8, &reader) { return }
             if try positive.readField(tag, first: 11, &reader) { return }
-            try FieldReader.skip(tag & 7, &reader)
+            try FieldReader.skip(tag, &reader)
         }
     }
 
@@ -103,7 +103,7 @@ extension HistogramMessage.Span {
             switch tag {
             case 1 << 3 | FieldReader.varint: offset = NativeHistogram.sint32(try reader.varint())
             case 2 << 3 | FieldReader.varint: length = UInt32(truncatingIfNeeded: try reader.varint())
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
     }

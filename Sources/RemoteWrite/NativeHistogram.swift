@@ -72,7 +72,7 @@ struct NativeHistogram {
             case 16 << 3 | FieldReader.bytes: try addCustomValues(try reader.lengthPrefixed())
             case 16 << 3 | FieldReader.fixed64: add(customValue: Double(bitPattern: try reader.u64()))
             case 17 << 3 | FieldReader.varint: startTimestamp = Int64(bitPattern: try reader.varint())
-            default: try FieldReader.skip(tag & 7, &reader)
+            default: try FieldReader.skip(tag, &reader)
             }
         }
     }
@@ -165,7 +165,7 @@ extension NativeHistogram {
                 switch tag {
                 case 1 << 3 | FieldReader.varint: offset = NativeHistogram.sint32(try reader.varint())
                 case 2 << 3 | FieldReader.varint: length = try reader.varint()
-                default: try FieldReader.skip(tag & 7, &reader)
+                default: try FieldReader.skip(tag, &reader)
                 }
             }
             guard fault == nil else { return }

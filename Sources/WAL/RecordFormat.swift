@@ -31,6 +31,9 @@ package enum WALFormat {
     package static let recordHeaderBytes = 40
     /// Longest stored payload.
     package static let payloadByteLimit = 64 << 20
+    /// Segment ids, positions, ends and row counts are below it: sums of them never overflow. A file that says
+    /// otherwise was not written by us, whatever its checksum.
+    static let numberLimit: UInt64 = 1 << 60
     /// Records begin at multiples of it.
     static let alignment: UInt64 = 8
     static let isCompressedFlag: UInt8 = 1
@@ -97,7 +100,9 @@ struct RecordHeader: Equatable {
                 payloadCount: payloadCount, kind: kind, flags: flags, payloadCRC: try reader.u32(),
                 lsn: try reader.u64(), durableLSN: try reader.u64(), previousCRC: try reader.u32(),
                 rows: try reader.u32())
-            guard kind != 0, payloadCount <= WALFormat.payloadByteLimit else { return nil }
+            guard kind != 0, payloadCount <= WALFormat.payloadByteLimit, header.lsn < WALFormat.numberLimit,
+                header.durableLSN < WALFormat.numberLimit
+            else { return nil }
             return (header, crc)
         } catch {
             return nil  // unreachable: the length was checked

@@ -45,9 +45,9 @@ package struct SegmentDirectory: Sendable {
     private static func segment(named name: String, suffix: String) -> SegmentID? {
         guard name.hasSuffix(suffix), name.utf8.count == 20 + suffix.utf8.count else { return nil }
         let digits = name.prefix(20)
-        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(digits), number > 0 else {
-            return nil
-        }
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(digits), number > 0,
+            number < WALFormat.numberLimit
+        else { return nil }
         return SegmentID(number)
     }
 

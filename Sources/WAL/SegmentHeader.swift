@@ -143,12 +143,17 @@ package struct SegmentHeader: Equatable, Sendable {
             guard let verdict = SegmentVerdict(rawValue: try reader.u32()) else { return nil }
             _ = try reader.u32()
             let hash = Hash128(low: try reader.u64(), high: try reader.u64())
+            let rows = try reader.u64()
+            guard
+                [segment.number, firstLSN, previous.number, end, lastLSN, rows].allSatisfy({
+                    $0 < WALFormat.numberLimit
+                })
+            else { return nil }
             return SegmentHeader(
                 volume: volume, segment: segment, salt: salt, createdAt: createdAt, firstLSN: firstLSN,
                 configuration: configuration,
                 predecessor: SegmentEnding(
-                    segment: previous, end: end, lastLSN: lastLSN, verdict: verdict, hash: hash, rows: try reader.u64())
-            )
+                    segment: previous, end: end, lastLSN: lastLSN, verdict: verdict, hash: hash, rows: rows))
         } catch {
             return nil  // unreachable: the length was checked
         }

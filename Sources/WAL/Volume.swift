@@ -67,7 +67,8 @@ package struct Volume: Equatable, Sendable {
         guard lines.count == 4, lines[0] == "cirrus-volume 1", lines[1].hasPrefix("uuid "),
             lines[2].hasPrefix("segments-below "), lines[3].hasPrefix("crc32c "),
             lines[3].dropFirst(7) == checksum(lines[..<3].joined(separator: "\n") + "\n"),
-            let id = VolumeID(String(lines[1].dropFirst(5))), let below = UInt64(lines[2].dropFirst(15))
+            let id = VolumeID(String(lines[1].dropFirst(5))), let below = UInt64(lines[2].dropFirst(15)),
+            below < WALFormat.numberLimit
         else { return nil }
         return Volume(id: id, segmentsBelow: below)
     }

@@ -95,6 +95,10 @@ struct BytesTests {
         #expect(throws: SnappyError.malformed) {
             try Snappy.decompress(([3, 0xFF] as [UInt8]).span.bytes, limit: 9, into: &output)
         }
+        let claim: [UInt8] = [0x80, 0x80, 0x80, 0x10, 0]
+        #expect(throws: SnappyError.malformed, "32 MiB of 5 bytes: no block can hold that") {
+            try Snappy.decompress(claim.span.bytes, limit: 1 << 30, into: &output)
+        }
         #expect(output.capacity < 1000)
     }
 

@@ -17,6 +17,7 @@ HEADER_BYTES = 4096
 COPY_OFFSETS = (0, 2048)
 RECORD_HEADER_BYTES = 40
 PAYLOAD_LIMIT = 64 << 20
+NUMBER_LIMIT = 1 << 60
 KINDS = {1: "batch", 2: "witness", 3: "padding", 4: "seal"}
 VERDICTS = ("none", "sealed", "unsealed", "torn", "poisoned", "damaged", "missing")
 
@@ -86,6 +87,8 @@ def read_header(data: bytes) -> SegmentHeader:
             raise FormatError(f"version {version}")
         high, low, segment, salt, created, first, fingerprint = struct.unpack_from("<QQQQqQQ", copy, 16)
         previous, end, last, verdict, _, hash_low, hash_high, rows = struct.unpack_from("<QQQIIQQQ", copy, 72)
+        if max(segment, first, previous, end, last, rows) >= NUMBER_LIMIT:
+            continue
         return SegmentHeader(
             (high, low), segment, salt, created, first, fingerprint,
             previous, end, last, VERDICTS[verdict], hash_high << 64 | hash_low, rows,
@@ -114,6 +117,8 @@ class _Scanner:
             return None
         crc, length, kind, flags, _, payload_crc, lsn, durable, previous, rows = struct.unpack("<IIBBHIQQII", raw)
         if crc != crc32c(self.key(offset) + raw[4:]) or length > PAYLOAD_LIMIT:
+            return None
+        if max(lsn, durable) >= NUMBER_LIMIT:
             return None
         return crc, length, kind, flags, payload_crc, lsn, durable, previous, rows
 

@@ -157,16 +157,6 @@ struct RequestDecoderTests {
         #expect(try cloudzero.batch(.v2).histograms.isEmpty)
     }
 
-    @Test("a label behind the values ends the request", arguments: [true, false])
-    func labelAfterValues(hasFirst: Bool) throws {
-        let label = Build.labelV1("__name__", "up")
-        let series = Build.field(1, (hasFirst ? label : []) + Build.field(2, Build.sample(0, 1)) + label)
-        let good = Build.seriesV1(["__name__", "good"], [Build.sample(0, 1)])
-        #expect(throws: DecodeError(reason: .labelAfterValues, offset: good.count)) {
-            _ = try Decoding().decode(good + series, .v1)
-        }
-    }
-
     @Test("later values are refused by the time they are given")
     func future() throws {
         let decoding = Decoding()

@@ -1,3 +1,4 @@
+import Bytes
 import DiskIO
 import TestKit
 import Testing
@@ -12,6 +13,37 @@ struct RecoveryTests {
         #expect(found.payloads.isEmpty)
         #expect(found.log.nextSegment == SegmentID(1))
         #expect(found.log.newest == .none)
+    }
+
+    @Test("a name beyond every segment's is none of ours")
+    func hugeName() throws {
+        let fixture = try LogFixture()
+        fixture.disk.plant(fixture.layout.wal + "/18446744073709551615.wal", [1, 2, 3])
+        #expect(try fixture.recover().log.nextSegment == SegmentID(1))
+    }
+
+    @Test("a header or record whose numbers are beyond every log's is none", arguments: [56, 80, 88, 120, 4096 + 16])
+    func hugeNumbers(at place: Int) throws {
+        let fixture = try LogFixture()
+        var appender = try fixture.open()
+        _ = appender.append([LogFixture.record("a")], epoch: 1)
+        _ = appender.append([LogFixture.record("b")], epoch: 2)
+        let path = fixture.directory.path(of: SegmentID(2))
+        var bytes = try #require(fixture.disk.bytes(path))
+        bytes.replaceSubrange(place..<place + 8, with: [UInt8](repeating: 0xFF, count: 8))
+        var key = ByteWriter()
+        for number in [0x0102_0304_0506_0708, 2, 4096] as [UInt64] { key.u64(number) }
+        func put(_ crc: UInt32, at offset: Int) {
+            for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: crc >> UInt32(8 * index)) }
+        }
+        put(CRC32C.extend(over: bytes.span.bytes.extracting(12..<136)), at: 8)
+        bytes.replaceSubrange(2048..<4096, with: bytes[..<2048])
+        let keyed = CRC32C.extend(over: key.bytes.span.bytes)
+        put(CRC32C.extend(keyed, over: bytes.span.bytes.extracting(4100..<4136)), at: 4096)
+        fixture.disk.corrupt(path) { $0 = bytes }
+        let found = try fixture.recover()
+        #expect(found.payloads == ["a"])
+        #expect(found.log.segments.last?.damage.isEmpty == false || found.log.newest.verdict == .torn)
     }
 
     @Test("everything acknowledged comes back in order, across segments and a restart")
