@@ -131,7 +131,7 @@ struct AccessTests {
                 let third = try await connect()
                 let response = try await third.response()
                 #expect(response.status == 503)
-                #expect(response.headers["retry-after"] == "5")
+                #expect((1...5).contains(Int(response.headers["retry-after"] ?? "") ?? 0), "spread at random")
                 #expect(response.headers["connection"] == "close")
                 #expect(await third.closed() == "")
             }
