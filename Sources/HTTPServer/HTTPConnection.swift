@@ -9,19 +9,6 @@ final class HTTPConnection: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = ByteBuffer
 
-    private enum State {
-        /// Between requests.
-        case waiting
-        /// A head was admitted; its body arrives.
-        case reading
-        /// The handler works; what arrives is queued.
-        case responding
-        /// The answer is sent; the rest of the body is dropped, `remaining` bytes of it at most.
-        case discarding(remaining: Int)
-        /// The last answer is on its way, or out: what arrives is dropped until the channel closes.
-        case closing(isAnswered: Bool)
-    }
-
     private enum Inbound {
         case part(HTTPServerRequestPart)
         case malformed(HTTPResponse)
@@ -50,15 +37,14 @@ final class HTTPConnection: ChannelInboundHandler {
     private let buffers: BodyBuffers
     private var remoteAddress: String?
 
-    private var state = State.waiting
+    private var state = ConnectionState.waiting
     private var stateSince = NIODeadline.now()
     private var current: Current?
     private var body = ByteBuffer()
     /// `body` is of `buffers`, not a slice of what one read brought.
     private var isBodyGathered = false
     private var bytesReceived = 0
-    /// When the body was last known to come fast enough, and how much of it had come.
-    private var pace = (since: NIODeadline.now(), bytes: 0)
+    private var pace: BodyPace
     private var queue = CircularBuffer<Inbound>()
     private var isPumping = false
     private var isQuiescing = false
@@ -72,6 +58,7 @@ final class HTTPConnection: ChannelInboundHandler {
         handler: any HTTPHandler, connections: ConnectionRegistry, buffers: BodyBuffers
     ) {
         self.options = options
+        pace = BodyPace(options)
         self.access = access
         self.hasCertificate = hasCertificate
         self.handler = handler
@@ -179,7 +166,7 @@ final class HTTPConnection: ChannelInboundHandler {
         requestCount &+= 1
         requestSince = .now()
         bytesReceived = 0
-        pace = (.now(), 0)
+        pace.start()
         var request = Current(head: head, framing: framing, bodyLimit: 0)
         if framing.isMalformed {
             return refuseMalformed(
@@ -362,7 +349,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     // MARK: Reading and time
 
-    private func move(to next: State) {
+    private func move(to next: ConnectionState) {
         state = next
         stateSince = .now()
     }
@@ -391,16 +378,8 @@ final class HTTPConnection: ChannelInboundHandler {
         timer = context.eventLoop.assumeIsolated().scheduleTask(in: delay) { self.checkDeadline(context) }
     }
 
-    /// A body may take `headerTimeout` for as many bytes as `bodyRateMinimum` asks for in that time: what came fast
-    /// at first does not pay for a standstill later.
-    private func checkPace() {
-        let wanted = Double(options.bodyRateMinimum) * Double(options.headerTimeout.nanoseconds) / 1e9
-        guard Double(bytesReceived - pace.bytes) >= wanted else { return }
-        pace = (.now(), bytesReceived)
-    }
-
     private func checkDeadline(_ context: ChannelHandlerContext) {
-        checkPace()
+        pace.check(bytesReceived)
         guard NIODeadline.now() >= deadline else { return scheduleTimer(context) }
         if case .reading = state {
             abandonCurrent()
