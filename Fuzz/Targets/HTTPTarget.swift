@@ -94,6 +94,8 @@ private final class CountingHandler: HTTPHandler {
         var heads = 0
         var admitted = 0
         var abandoned = 0
+        /// Bytes of bodies let in and not given back.
+        var budget = 0
         var handled: [String] = []
         var held: EventLoopPromise<HTTPResponse>?
         var answersLater = false
@@ -106,18 +108,28 @@ private final class CountingHandler: HTTPHandler {
             state.heads += 1
             guard !head.uri.hasPrefix("/r") else { return .text(.serviceUnavailable, "refused") }
             state.admitted += 1
+            state.budget += BodySteps.first(declaredLength)
             return nil
         }
+    }
+
+    func admitMore(_ head: HTTPRequestHead, from before: Int, to after: Int) -> HTTPResponse? {
+        require(before < after, "nothing more to let in")
+        state.withLock { $0.budget += after - before }
+        return nil
     }
 
     func bodyLimit(for head: HTTPRequestHead) -> Int { longestBody }
 
     func handle(_ request: HTTPRequest, on eventLoop: any EventLoop) -> EventLoopFuture<HTTPResponse> {
         require(request.body.readableBytes <= longestBody, "a body over the limit")
-        require(request.declaredLength ?? request.body.readableBytes == request.body.readableBytes, "a cut body")
+        let declared = request.headers.first(name: "content-length").flatMap { Int($0) }
+        require(declared ?? request.body.readableBytes == request.body.readableBytes, "a cut body")
+        require(request.body.readableBytes <= request.admitted, "more than was let in")
         let promise = eventLoop.makePromise(of: HTTPResponse.self)
         let isHeld = state.withLock { state in
             require(state.held == nil, "two requests at once")
+            state.budget -= request.admitted
             state.handled.append(
                 "\(request.method) \(request.path) \(request.query ?? "") \(request.body.readableBytesView.map { $0 })")
             if state.answersLater { state.held = promise }
@@ -131,7 +143,12 @@ private final class CountingHandler: HTTPHandler {
         promise.succeed(HTTPResponse(status: .ok, headers: ["x-path": path], body: ByteBuffer(string: path)))
     }
 
-    func abandoned(_ head: HTTPRequestHead, declaredLength: Int?) { state.withLock { $0.abandoned += 1 } }
+    func abandoned(_ head: HTTPRequestHead, admitted: Int) {
+        state.withLock { state in
+            state.abandoned += 1
+            state.budget -= admitted
+        }
+    }
 
     /// Answers the request that waits; whether there was one.
     @discardableResult
@@ -145,7 +162,8 @@ private final class CountingHandler: HTTPHandler {
     }
 
     func checkBalance(isOpen: Bool) {
-        let (admitted, ended) = state.withLock { ($0.admitted, $0.handled.count + $0.abandoned) }
+        let (admitted, ended, budget) = state.withLock { ($0.admitted, $0.handled.count + $0.abandoned, $0.budget) }
+        require(budget >= 0 && (isOpen || budget == 0), "a budget of \(budget) bytes is left")
         require(ended == admitted || (isOpen && ended + 1 == admitted), "\(admitted) admitted, \(ended) ended")
     }
 }
