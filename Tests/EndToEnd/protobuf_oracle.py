@@ -185,7 +185,8 @@ class Oracle:
                 found.status = 400
 
     def _exemplar(self, found: Expected, labels: Labels, exemplar, own: Labels | None):
-        if own is None or not self._are_labels(own):
+        is_readable = own is not None and len(own) <= self.limits.labels and self._are_labels(own)
+        if not is_readable or exemplar.timestamp not in TIMES:
             found.status = 400
         else:
             found.exemplars.append((labels, exemplar.timestamp, exemplar.value, own))

@@ -138,6 +138,8 @@ class Generator:
         )  # fmt: skip
         custom = not is_float and self.chance.random() < 0.3
         message.schema = -53 if custom else self.chance.randint(-4, 8)
+        if custom:
+            message.zero_threshold = 0  # such have no zero bucket
         counts = [self.chance.randrange(9) for _ in range(3)]
         message.positive_spans.add(offset=0 if custom else self.chance.randint(-9, 9), length=3)
         if custom:
