@@ -282,15 +282,16 @@ def batches(encoder: Encoder) -> dict[str, bytes]:
     def zigzag(number: int) -> bytes:
         return varint((number << 1 ^ number >> 63) & (1 << 64) - 1)
 
-    header = b"\x01" + bytes(range(16)) + zigzag(NOW) + b"\x02" + struct.pack("<H", 204)
+    header = b"\x02" + bytes(range(16)) + zigzag(NOW) + b"\x02" + struct.pack("<H", 204)
     header += b"".join(map(varint, (2, 1, 1, 1, 0, 0))) + text(b"")
-    labels = varint(2) + text(b"__name__") + text(b"m") + text(b"pod") + text(b"p")
-    series = varint(0) + varint(2) + b"\x01" + labels + b"\x03" + labels
+    labels = varint(3) + b"".join(map(text, (b"__name__", b"m", b"pod", b"p", b"trace_id", b"1")))
+    label_set = varint(2) + varint(0) + varint(1)
+    series = labels + varint(0) + varint(2) + b"\x01" + label_set + b"\x03" + label_set
     samples = varint(2) + zigzag(0) + zigzag(0) + zigzag(NOW) + zigzag(15_000)
     plain = samples + b"\0" + varint(12) + varint(1) + struct.pack("<d", 0.1)
     starts = samples + b"\x01\x01" + zigzag(60_000) + b"\0" + varint(12) + varint(1) + struct.pack("<d", STALE)
     histograms = varint(1) + varint(0) + zigzag(NOW) + b"\x02" + text(b"\x08\x05")
-    exemplars = varint(1) * 2 + zigzag(NOW) + struct.pack("<d", 0.5) + varint(1) + text(b"trace_id") + text(b"1")
+    exemplars = varint(1) * 2 + zigzag(NOW) + struct.pack("<d", 0.5) + varint(1) + varint(2)
     metadata = varint(1) + varint(1) + text(b"m") + text(b"Help.") + text(b"s")
     nothing = varint(0) * 3
     whole = header + series + starts + histograms + exemplars + metadata
@@ -300,12 +301,14 @@ def batches(encoder: Encoder) -> dict[str, bytes]:
         "whole": b"\0" + whole,
         "compressed": b"\x01" + snappy(whole * 4),
         "compressed-one": b"\x01" + snappy(whole),
-        "empty": b"\0" + header + varint(0) * 2 + varint(0) + b"\0" + nothing,
-        "reason": b"\0" + header[:-1] + text(b"series {}: no labels\n") + varint(0) * 2 + varint(0) + b"\0" + nothing,
-        "first-reference": b"\0" + header + varint(2**32 - 4) + varint(2) + (b"\x01" + labels) * 2 + plain + nothing,
+        "empty": b"\0" + header + varint(0) * 4 + b"\0" + nothing,
+        "reason": b"\0" + header[:-1] + text(b"series {}: no labels\n") + varint(0) * 4 + b"\0" + nothing,
+        "first-reference": b"\0" + header + labels + varint(2**32 - 4) + varint(2) + (b"\x01" + label_set) * 2 + plain
+        + nothing,
         "references": b"\0" + header + series + varint(2) + zigzag(2**62) + zigzag(-(2**62)) + plain + nothing,
         "count": b"\0" + header + series + varint(2**31 - 1) + plain,
-        "version": b"\0\x02" + header[1:],
+        "label-number": b"\0" + header + labels + varint(0) + varint(1) + b"\x01" + varint(1) + varint(3) + plain,
+        "version": b"\0\x01" + header[1:],
         "claims": b"\x01" + varint(256 << 20) + b"\0" * 8,
         "cut": b"\0" + whole[:-3],
         "longer": b"\0" + whole + b"\0",

@@ -91,7 +91,7 @@ private func check(_ result: DecodeResult, _ encoder: inout BatchEncoder, _ sour
 
 /// Sorted, distinct, named, UTF-8, within the limits.
 private func checkLabels(_ series: Batch.Series, _ batch: Batch) {
-    let labels = batch.labels[series.labels]
+    let labels = batch.labels(series.labels)
     require(labels.count <= limits.labelsPerSeries, "many labels")
     var last: [UInt8] = []
     var isNamed = false

@@ -35,7 +35,7 @@ struct SeriesCatalog {
         let bytes = unsafe batch.bytes.span.bytes
         let first = labels.count
         var found = (metric: emptySymbol, node: emptySymbol)
-        for label in batch.labels[series.labels] {
+        for label in batch.labels(series.labels) {
             let name = symbols.intern(bytes.extracting(label.name.range))
             let value = symbols.intern(bytes.extracting(label.value.range))
             labels.append(name)

@@ -1,4 +1,3 @@
-internal import Bytes
 package import Samples
 
 /// Which streams a series belongs to, and which of its labels stay (contract.md §2, "Filters").
@@ -40,34 +39,11 @@ package struct SeriesFilter: Sendable {
         return filters
     }
 
-    /// - Parameter labels: the canonical label set (docs/formats/record.md).
-    package func streams(_ labels: RawSpan) -> Streams {
+    package func streams(metric name: RawSpan) -> Streams {
         guard cost.names != nil || hasObservability else { return .cost }
-        let name = labels.extracting(Self.metricName(labels))
         var streams: Streams = []
         if cost.names?.accepts(name) ?? true { streams.insert(.cost) }
         if hasObservability, observability.names?.accepts(name) ?? true { streams.insert(.observability) }
         return streams
     }
-
-    /// Where the metric's name stands; empty without one.
-    private static func metricName(_ labels: RawSpan) -> Range<Int> {
-        do throws(ByteError) {
-            var reader = ByteReader(labels)
-            for _ in 0..<(try reader.varint()) {
-                let isName = isMetricName(try reader.lengthPrefixed())
-                let length = try reader.lengthPrefixed().byteCount
-                if isName { return (reader.offset - length)..<reader.offset }
-            }
-        } catch {
-            // Unreachable: the set was written by LabelSetBuilder.
-        }
-        return 0..<0
-    }
-
-    private static func isMetricName(_ label: RawSpan) -> Bool {
-        label.byteCount == nameLabel.count && [UInt8](label) == nameLabel
-    }
-
-    private static let nameLabel = Array("__name__".utf8)
 }

@@ -55,7 +55,7 @@ extension RequestDecoder {
         _ reader: inout ByteReader, of region: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) {
         guard let entry = try entryV1(region, into: &encoder) else {
-            try rejectRestV1(&reader)
+            try rejectRestV1(&reader, of: region)
             return
         }
         while !reader.isAtEnd {
@@ -67,14 +67,14 @@ extension RequestDecoder {
                 if accepts(sample.timestamp) {
                     add(sample, startTimestamp: 0, to: entry, into: &encoder)
                 } else {
-                    try reject(refusal(of: sample.timestamp), of: region)
+                    reject(refusal(of: sample.timestamp), 1, of: region)
                 }
             case 3 << 3 | FieldReader.bytes:
                 try exemplarV1(try reader.lengthPrefixed(), of: entry, into: &encoder)
             case 4 << 3 | FieldReader.bytes:
                 let histogram = try reader.lengthPrefixed()
                 if let refused = try addHistogram(histogram, source: .v1, to: entry, into: &encoder) {
-                    try reject(refused, of: region)
+                    reject(refused, 1, of: region)
                 }
             default: try FieldReader.skip(tag, &reader)
             }
@@ -108,100 +108,107 @@ extension RequestDecoder {
     /// The series of a label region; nil when it is refused.
     private mutating func entryV1(
         _ region: RawSpan, into encoder: inout BatchEncoder
-    ) throws(ByteError) -> SeriesTable.Entry? {
+    ) throws(ByteError) -> BatchEncoder.Entry? {
         let key = Hash128(of: region, seed: seed)
         if let known = encoder.find(key) { return known }
-        try readLabels(region)
-        rejection = rejection ?? labels.finish()
-        guard rejection == nil, expand(labels.byteCount) else { return nil }
-        return define(key, into: &encoder)
-    }
-
-    /// A label region into `labels`.
-    private mutating func readLabels(_ region: RawSpan) throws(ByteError) {
         labels.start()
         rejection = nil
         var reader = ByteReader(region)
+        var last = region.extracting(0..<0)
+        var metric = last
         while !reader.isAtEnd {
             _ = try reader.varint()
-            try labelV1(try reader.lengthPrefixed())
+            let message = try reader.lengthPrefixed()
+            let label = try LabelMessage(message)
+            if rejection == nil { rejection = add(label, of: message, after: last, to: &encoder) }
+            last = label.name
+            if LabelSet.isMetricName(last) { metric = label.value }
         }
+        guard expand(labels.byteCount) else { return nil }
+        return define(key, metric: metric, into: &encoder)
     }
 
-    /// Notes that one value of an accepted series was refused.
-    private mutating func reject(_ refused: Rejection, of region: RawSpan) throws(ByteError) {
-        if !result.isTextFull { try readLabels(region) }
-        result.reject(refused, count: 1, series: labels.description)
+    private mutating func add(
+        _ label: LabelMessage, of message: RawSpan, after last: RawSpan, to encoder: inout BatchEncoder
+    ) -> Rejection? {
+        // Of the whole message: name and value stand one behind the other.
+        labels.add(
+            name: label.name, value: label.value, key: Hash128(of: message, seed: seed), after: last, to: &encoder)
     }
 
-    /// `Label { string name = 1; string value = 2; }` into `labels`.
-    private mutating func labelV1(_ message: RawSpan) throws(ByteError) {
-        var reader = ByteReader(message)
-        var name = message.extracting(0..<0)
-        var value = message.extracting(0..<0)
-        while !reader.isAtEnd {
-            let tag = try reader.varint()
-            switch tag {
-            case 1 << 3 | FieldReader.bytes: name = try reader.lengthPrefixed()
-            case 2 << 3 | FieldReader.bytes: value = try reader.lengthPrefixed()
-            default: try FieldReader.skip(tag, &reader)
+    /// Notes that values of a series were refused.
+    private mutating func reject(_ refused: Rejection, _ count: Int, of region: RawSpan) {
+        result.reject(refused, count: count, series: Self.description(ofV1: region))
+    }
+
+    /// The labels of a series, or those of an exemplar's message, for a message.
+    private static func description(ofV1 message: RawSpan) -> String {
+        var text = LabelText()
+        do throws(ByteError) {
+            var reader = ByteReader(message)
+            while !reader.isAtEnd {
+                let tag = try reader.varint()
+                guard tag == 1 << 3 | FieldReader.bytes else {
+                    try FieldReader.skip(tag, &reader)
+                    continue
+                }
+                let label = try LabelMessage(try reader.lengthPrefixed())
+                text.add(name: label.name, value: label.value)
             }
-        }
-        let refused = labels.add(name: name, value: value)
-        rejection = rejection ?? refused
+        } catch {}  // malformed: what came before names it
+        return text.description
     }
 
     /// Counts the values of a refused series.
     @_lifetime(reader: copy reader)
-    private mutating func rejectRestV1(_ reader: inout ByteReader) throws(ByteError) {
+    private mutating func rejectRestV1(_ reader: inout ByteReader, of region: RawSpan) throws(ByteError) {
         var values = 0
         while !reader.isAtEnd {
             let tag = try reader.varint()
             if tag == 2 << 3 | FieldReader.bytes || tag == 4 << 3 | FieldReader.bytes { values += 1 }
             try FieldReader.skip(tag, &reader)
         }
-        if let rejection { result.reject(rejection, count: values, series: labels.description) }
+        if let rejection { reject(rejection, values, of: region) }
     }
 
     /// `Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }`
     private mutating func exemplarV1(
-        _ message: RawSpan, of entry: SeriesTable.Entry, into encoder: inout BatchEncoder
+        _ message: RawSpan, of entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
     ) throws(ByteError) {
         labels.start()
         rejection = nil
+        var last = message.extracting(0..<0)
         var value: UInt64 = 0
         var timestamp: Int64 = 0
         var reader = ByteReader(message)
         while !reader.isAtEnd {
             let tag = try reader.varint()
             switch tag {
-            case 1 << 3 | FieldReader.bytes: try labelV1(try reader.lengthPrefixed())
+            case 1 << 3 | FieldReader.bytes:
+                let labelMessage = try reader.lengthPrefixed()
+                let label = try LabelMessage(labelMessage)
+                if rejection == nil { rejection = add(label, of: labelMessage, after: last, to: &encoder) }
+                last = label.name
             case 2 << 3 | FieldReader.fixed64: value = try reader.u64()
             case 3 << 3 | FieldReader.varint: timestamp = Int64(bitPattern: try reader.varint())
             default: try FieldReader.skip(tag, &reader)
             }
         }
-        addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder)
+        if let refused = addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder) {
+            result.reject(refused, count: 0, series: "exemplar " + Self.description(ofV1: message))
+        }
     }
 
-    /// The exemplar whose labels are in `labels`.
+    /// Stores the exemplar whose labels are in `labels`; or says why not.
     mutating func addExemplar(
-        value: UInt64, timestamp: Int64, of entry: SeriesTable.Entry, into encoder: inout BatchEncoder
-    ) {
-        if let rejection {
-            result.reject(rejection, count: 0, series: "exemplar " + labels.description)
-            return
-        }
-        guard accepts(timestamp) else {
-            result.reject(refusal(of: timestamp), count: 0, series: "exemplar " + labels.description)
-            return
-        }
+        value: UInt64, timestamp: Int64, of entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
+    ) -> Rejection? {
+        if let rejection { return rejection }
+        guard accepts(timestamp) else { return refusal(of: timestamp) }
         result.written.exemplars += 1
-        guard keepsOthers, case .reference(let reference) = entry else { return }
-        labels.finishExemplar()
-        labels.withCanonical {
-            encoder.addExemplar(reference, timestamp: timestamp, value: value, labels: $0)
-        }
+        guard keepsOthers, case .reference(let reference) = entry else { return nil }
+        encoder.addExemplar(reference, timestamp: timestamp, value: value, labels: labels.numbers)
+        return nil
     }
 
     /// `MetricMetadata { type = 1; metric_family_name = 2; help = 4; unit = 5; }`

@@ -122,7 +122,7 @@ extension RequestDecoder {
     }
 
     private mutating func valuesV2(
-        _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ entry: SeriesTable.Entry, startTimestamp: Int64,
+        _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ entry: BatchEncoder.Entry, startTimestamp: Int64,
         into encoder: inout BatchEncoder
     ) throws(ByteError) {
         var metadata = MetadataMessage()
@@ -155,74 +155,92 @@ extension RequestDecoder {
     /// The series that `references` name; nil when it is refused.
     private mutating func entryV2(
         _ references: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
-    ) throws(ByteError) -> SeriesTable.Entry? {
+    ) throws(ByteError) -> BatchEncoder.Entry? {
+        // The seed differs from v1's: a region of v1 is never a list of hashes.
+        let key = try symbols.seriesKey(of: references, limit: 2 * limits.labelsPerSeries, seed: ~seed)
+        if let key, let known = encoder.find(key) { return known }
         rejection = nil
-        symbols.startSeries()
-        var reader = ByteReader(references)
-        while !reader.isAtEnd {
-            let reference = try reader.varint()
-            guard symbols.refer(to: reference) else {
-                labels.start()
-                rejection = .symbolOutOfRange(reference: reference, count: symbols.count)
-                return nil
-            }
-        }
-        guard symbols.referenceCount % 2 == 0 else {
-            labels.start()
-            rejection = .oddReferences
+        let metric = try readLabels(references, in: body, into: &encoder)
+        guard let key else {
+            // What has no key has no label set either; who reads it says why.
+            assert(rejection != nil || fault != nil)
             return nil
         }
-        // The seed differs from v1's: a region of v1 is never a list of hashes.
-        let key = symbols.seriesKey(seed: ~seed)
-        if let known = encoder.find(key) { return known }
-        labels.start()
-        try labelsV2(references, in: body)
-        if fault != nil { return nil }
-        rejection = rejection ?? labels.finish()
-        guard rejection == nil else { return nil }
-        return define(key, into: &encoder)
+        return define(key, metric: metric, into: &encoder)
     }
 
-    /// The pairs of `references` into `labels`.
-    private mutating func labelsV2(_ references: RawSpan, in body: RawSpan) throws(ByteError) {
+    /// The pairs of `references` into `labels`; the value of `__name__`.
+    @_lifetime(copy body)
+    private mutating func readLabels(
+        _ references: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
+    ) throws(ByteError) -> RawSpan {
+        labels.start()
+        var last = body.extracting(0..<0)
+        var metric = last
         var reader = ByteReader(references)
         // Charged also when the set is refused later: the work is done.
         defer { _ = expand(labels.byteCount) }
         while !reader.isAtEnd, rejection == nil {
-            let name = try reader.varint()
-            guard !reader.isAtEnd else {
-                rejection = .oddReferences
-                return
-            }
-            let value = try reader.varint()
-            guard max(name, value) < UInt64(symbols.count) else {
-                rejection = .symbolOutOfRange(reference: max(name, value), count: symbols.count)
-                return
-            }
+            guard let pair = try nextPair(&reader) else { break }
+            let (name, value) = (symbols.bytes(pair.name, in: body), symbols.bytes(pair.value, in: body))
             rejection = labels.add(
-                name: symbols.bytes(Int(name), in: body), value: symbols.bytes(Int(value), in: body))
+                name: name, value: value, key: SymbolTable.labelKey(name: pair.name, value: pair.value), after: last,
+                to: &encoder)
+            last = name
+            if LabelSet.isMetricName(name) { metric = value }
             // Not only when the set is whole: one large symbol may be each value's.
-            if labels.byteCount > limits.expandedLabelBytes { return }
+            if labels.byteCount > limits.expandedLabelBytes { break }
         }
+        return metric
+    }
+
+    /// The next two references; nil, and the series is refused, when they are none.
+    @_lifetime(reader: copy reader)
+    private mutating func nextPair(_ reader: inout ByteReader) throws(ByteError) -> (name: Int, value: Int)? {
+        let name = try reader.varint()
+        guard !reader.isAtEnd else {
+            rejection = name < UInt64(symbols.count) ? .oddReferences : outOfRange(name)
+            return nil
+        }
+        let value = try reader.varint()
+        guard max(name, value) < UInt64(symbols.count) else {
+            rejection = outOfRange(max(name, value))
+            return nil
+        }
+        return (Int(name), Int(value))
+    }
+
+    private func outOfRange(_ reference: UInt64) -> Rejection {
+        .symbolOutOfRange(reference: reference, count: symbols.count)
     }
 
     /// Notes that `count` values were refused, under the series' name as far as its references give one.
-    private mutating func reject(_ refused: Rejection, _ count: Int, of references: RawSpan, in body: RawSpan) {
-        if !result.isTextFull {
-            let (charged, faultBefore) = (expandedBytes, fault)
-            labels.start()
-            rejection = nil
-            do throws(ByteError) { try labelsV2(references, in: body) } catch {}  // what came before names it
-            (expandedBytes, fault) = (charged, faultBefore)  // bounded by the text's length
-        }
-        result.reject(refused, count: count, series: labels.description)
+    private mutating func reject(
+        _ refused: Rejection, _ count: Int, of references: RawSpan, in body: RawSpan, kind: String = ""
+    ) {
+        let series = result.isTextFull ? "" : kind + description(ofV2: references, in: body)
+        result.reject(refused, count: count, series: series)
+    }
+
+    private func description(ofV2 references: RawSpan, in body: RawSpan) -> String {
+        var text = LabelText()
+        do throws(ByteError) {
+            var reader = ByteReader(references)
+            while !reader.isAtEnd, !text.isFull {
+                let name = try reader.varint()
+                if reader.isAtEnd { break }
+                let value = try reader.varint()
+                guard max(name, value) < UInt64(symbols.count) else { break }
+                text.add(name: symbols.bytes(Int(name), in: body), value: symbols.bytes(Int(value), in: body))
+            }
+        } catch {}  // malformed: what came before names it
+        return text.description
     }
 
     /// `Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }`
     private mutating func exemplarV2(
-        _ message: RawSpan, in body: RawSpan, of entry: SeriesTable.Entry, into encoder: inout BatchEncoder
+        _ message: RawSpan, in body: RawSpan, of entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
     ) throws(ByteError) {
-        labels.start()
         rejection = nil
         var references = message.extracting(0..<0)
         var isScattered = false
@@ -246,11 +264,20 @@ extension RequestDecoder {
         if isScattered {
             let gathered = try Self.gatherReferences(message)
             // SAFETY: UInt8 has no padding.
-            try labelsV2(unsafe gathered.bytes.span.bytes, in: body)
+            try exemplar(unsafe gathered.bytes.span.bytes, value, timestamp, in: body, of: entry, into: &encoder)
         } else {
-            try labelsV2(references, in: body)
+            try exemplar(references, value, timestamp, in: body, of: entry, into: &encoder)
         }
-        addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder)
+    }
+
+    private mutating func exemplar(
+        _ references: RawSpan, _ value: UInt64, _ timestamp: Int64, in body: RawSpan, of entry: BatchEncoder.Entry,
+        into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        _ = try readLabels(references, in: body, into: &encoder)
+        if let refused = addExemplar(value: value, timestamp: timestamp, of: entry, into: &encoder) {
+            reject(refused, 0, of: references, in: body, kind: "exemplar ")
+        }
     }
 
     /// `Metadata { type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }`; the family is the series' own name.
@@ -295,7 +322,7 @@ extension RequestDecoder {
             let name = try reader.varint()
             let value = try reader.varint()
             guard max(name, value) < UInt64(symbols.count) else { return nil }
-            if LabelSetBuilder.isMetricName(symbols.bytes(Int(name), in: body)) { return Int(value) }
+            if LabelSet.isMetricName(symbols.bytes(Int(name), in: body)) { return Int(value) }
         }
         return nil
     }

@@ -72,3 +72,26 @@ struct SampleMessage {
         }
     }
 }
+
+/// `Label { string name = 1; string value = 2; }` of 1.0.
+struct LabelMessage: ~Escapable {
+    let name: RawSpan
+    let value: RawSpan
+
+    @_lifetime(copy message)
+    init(_ message: RawSpan) throws(ByteError) {
+        var reader = ByteReader(message)
+        var name = message.extracting(0..<0)
+        var value = name
+        while !reader.isAtEnd {
+            let tag = try reader.varint()
+            switch tag {
+            case 1 << 3 | FieldReader.bytes: name = try reader.lengthPrefixed()
+            case 2 << 3 | FieldReader.bytes: value = try reader.lengthPrefixed()
+            default: try FieldReader.skip(tag, &reader)
+            }
+        }
+        self.name = name
+        self.value = value
+    }
+}

@@ -7,14 +7,14 @@ package import Samples
 /// A series is found by one keyed hash of its encoded labels; only a series the segment does not know yet is looked at
 /// closer, checked and written out.
 package struct RequestDecoder: ~Copyable {
-    /// The streams a series belongs to, from its canonical labels; empty = no filter wants it.
+    /// The streams a series belongs to, from its metric's name; empty = no filter wants it.
     package typealias Classifier = @Sendable (RawSpan) -> Streams
 
     let limits: DecodeLimits
     let seed: UInt64
     let keepsOthers: Bool
     let classify: Classifier
-    var labels: LabelSetBuilder
+    var labels: LabelSet
     var scratch = ByteWriter()
     var symbols = SymbolTable()
     var result = DecodeResult()
@@ -41,7 +41,7 @@ package struct RequestDecoder: ~Copyable {
         self.seed = seed
         self.keepsOthers = keepsOthers
         self.classify = classify
-        labels = LabelSetBuilder(limits: limits)
+        labels = LabelSet(limits: limits)
     }
 
     /// Adds what the body holds to the encoder's batch. When it throws, start a new batch: nothing of this one counts.
@@ -58,11 +58,15 @@ package struct RequestDecoder: ~Copyable {
         return result
     }
 
-    /// Writes the new series in `labels` to the segment.
+    /// Writes the new series whose labels are in `labels` to the segment, if it is one.
+    /// - Parameter metric: the value of `__name__`; empty without.
     mutating func define(
-        _ key: Hash128, into encoder: inout BatchEncoder
-    ) -> SeriesTable.Entry {
-        labels.withCanonical { encoder.define(key, streams: classify($0), labels: $0) }
+        _ key: Hash128, metric: RawSpan, into encoder: inout BatchEncoder
+    ) -> BatchEncoder.Entry? {
+        if rejection == nil, labels.numbers.isEmpty { rejection = .noLabels }
+        if rejection == nil, metric.byteCount == 0 { rejection = .noName }
+        guard rejection == nil, fault == nil else { return nil }
+        return encoder.define(key, streams: classify(metric), labels: labels.numbers)
     }
 
     /// Counts bytes that the request is expanded by: a symbol of v2 can be referred to any number of times.
@@ -87,7 +91,7 @@ package struct RequestDecoder: ~Copyable {
 
     /// Stores a sample whose timestamp is accepted.
     mutating func add(
-        _ sample: SampleMessage, startTimestamp: Int64, to entry: SeriesTable.Entry, into encoder: inout BatchEncoder
+        _ sample: SampleMessage, startTimestamp: Int64, to entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
     ) {
         result.written.samples += 1
         switch entry {
@@ -101,7 +105,7 @@ package struct RequestDecoder: ~Copyable {
 
     /// Stores a histogram; or says why not.
     mutating func addHistogram(
-        _ message: RawSpan, source: WriteProtocol, to entry: SeriesTable.Entry, into encoder: inout BatchEncoder
+        _ message: RawSpan, source: WriteProtocol, to entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
     ) throws(ByteError) -> Rejection? {
         let histogram = try NativeHistogram(message)
         if let fault = histogram.fault { return .histogram(fault) }
@@ -116,8 +120,8 @@ package struct RequestDecoder: ~Copyable {
         type: UInt64, family: RawSpan, help: RawSpan, unit: RawSpan, into encoder: inout BatchEncoder
     ) {
         guard expand(family.byteCount + help.byteCount + unit.byteCount) else { return }
-        guard LabelSetBuilder.isUTF8(family), LabelSetBuilder.isUTF8(help), LabelSetBuilder.isUTF8(unit) else {
-            result.reject(.invalidUTF8, count: 0, series: "metadata of " + LabelSetBuilder.text(family))
+        guard LabelSet.isUTF8(family), LabelSet.isUTF8(help), LabelSet.isUTF8(unit) else {
+            result.reject(.invalidUTF8, count: 0, series: "metadata of " + LabelText.of(family))
             return
         }
         result.written.metadata += 1

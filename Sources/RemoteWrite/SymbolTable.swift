@@ -23,23 +23,34 @@ struct SymbolTable {
         hashes.append(xxh3(symbol, seed: seed))
     }
 
-    mutating func startSeries() { seriesHashes.removeAll(keepingCapacity: true) }
-
-    /// Adds a symbol to the series in work.
-    /// - Returns: false when there is no such symbol.
-    mutating func refer(to reference: UInt64) -> Bool {
-        guard reference < UInt64(hashes.count) else { return false }
-        seriesHashes.append(hashes[Int(reference)])
-        return true
+    /// The identity of the series that a packed field names: a hash over its symbols' hashes.
+    /// - Parameter limit: most references a label set may have.
+    /// - Returns: nil when they are more, an odd number, or refer to no symbol.
+    mutating func seriesKey(of references: RawSpan, limit: Int, seed: UInt64) throws(ByteError) -> Hash128? {
+        seriesHashes.removeAll(keepingCapacity: true)
+        let hashes = hashes
+        // Room is made once: a reference costs no look at the array.
+        try seriesHashes.append(addingCapacity: min(references.byteCount, limit) + 1) { out throws(ByteError) in
+            var reader = ByteReader(references)
+            while !reader.isAtEnd, out.freeCapacity > 0 {
+                let reference = try reader.varint()
+                guard reference < UInt64(hashes.count) else {
+                    out.removeAll()
+                    return
+                }
+                out.append(hashes[Int(truncatingIfNeeded: reference)])
+            }
+        }
+        guard seriesHashes.count <= limit, seriesHashes.count % 2 == 0 else { return nil }
+        // SAFETY: UInt64 has no padding.
+        return Hash128(of: unsafe seriesHashes.span.bytes, seed: seed)
     }
 
-    /// Symbols added since `startSeries`.
-    var referenceCount: Int { seriesHashes.count }
-
-    /// The identity of the series in work: a hash over its symbols' hashes.
-    func seriesKey(seed: UInt64) -> Hash128 {
-        // SAFETY: UInt64 has no padding.
-        Hash128(of: unsafe seriesHashes.span.bytes, seed: seed)
+    /// The key of a label in its batch: other references, another key, for both steps can be undone.
+    static func labelKey(name: Int, value: Int) -> Hash128 {
+        let pair = UInt64(truncatingIfNeeded: name) << 32 | UInt64(UInt32(truncatingIfNeeded: value))
+        let mixed = pair &* 0x9E37_79B9_7F4A_7C15
+        return Hash128(low: mixed ^ mixed >> 32, high: 0)
     }
 
     @_lifetime(copy body)

@@ -5,6 +5,13 @@ internal import Snappy
 ///
 /// Layout: docs/formats/record.md. Storage is reused from request to request: no allocation a series or sample.
 package struct BatchEncoder: ~Copyable {
+    /// What a known series is to the log.
+    package enum Entry: Equatable, Sendable {
+        case reference(UInt32)
+        /// Every stream's filter refused it.
+        case filtered
+    }
+
     private struct Pending {
         var reference: UInt32
         var timestamp: Int64
@@ -15,7 +22,13 @@ package struct BatchEncoder: ~Copyable {
     /// Storage kept for the next request: that of a rare large one goes back.
     private static let keptBytes = 4 << 20
 
-    private var table = SeriesTable()
+    /// References are below this.
+    package static let referenceLimit = Int(filtered)
+    private static let filtered = KeyIndex.limit - 1
+
+    /// The series of the active segment by the hash of their encoded labels; the labels themselves are in the log.
+    /// Emptied at rotation, so a segment never needs another to be read.
+    private var table = KeyIndex()
     private var nextReference: UInt32 = 0
     /// Of each series by its reference.
     private var streams: [Streams] = []
@@ -24,6 +37,7 @@ package struct BatchEncoder: ~Copyable {
 
     // The batch in work.
     private var newKeys: [Hash128] = []
+    private var labels = LabelDictionary()
     private var newSeries = ByteWriter()
     private var newSeriesCount = 0
     private var firstReference: UInt32 = 0
@@ -76,6 +90,7 @@ package struct BatchEncoder: ~Copyable {
     private mutating func clearBatch() {
         newKeys.removeAll(keepingCapacity: true)
         newMetadata.removeAll(keepingCapacity: true)
+        labels.removeAll(keeping: Self.keptBytes)
         newSeries.removeAll(keeping: Self.keptBytes)
         newSeriesCount = 0
         firstReference = nextReference
@@ -89,15 +104,26 @@ package struct BatchEncoder: ~Copyable {
         metadataCount = 0
     }
 
-    package func find(_ key: Hash128) -> SeriesTable.Entry? { table.find(key) }
+    package func find(_ key: Hash128) -> Entry? {
+        guard let number = table.find(key) else { return nil }
+        return number == Self.filtered ? .filtered : .reference(number)
+    }
+
+    /// The number of a label that the batch already has.
+    /// - Parameter key: a keyed hash of name and value; who makes it decides what is one label.
+    package func findLabel(_ key: Hash128) -> UInt32? { labels.find(key) }
+
+    /// Adds a label that `findLabel` does not know to the batch.
+    package mutating func addLabel(_ key: Hash128, name: RawSpan, value: RawSpan) -> UInt32 {
+        labels.add(key, name: name, value: value)
+    }
 
     /// Adds a series to the segment.
-    /// - Parameter labels: the canonical label set: count varint, then length-prefixed names and values, sorted by
-    /// name.
-    package mutating func define(_ key: Hash128, streams: Streams, labels: RawSpan) -> SeriesTable.Entry {
+    /// - Parameter labels: numbers of its labels, sorted by name, names unique.
+    package mutating func define(_ key: Hash128, streams: Streams, labels: [UInt32]) -> Entry {
         newKeys.append(key)
         guard !streams.isEmpty else {
-            table.insert(key, .filtered)
+            table.insert(key, Self.filtered)
             return .filtered
         }
         let reference = nextReference
@@ -106,8 +132,8 @@ package struct BatchEncoder: ~Copyable {
         if self.streams.isEmpty { commonStreams = streams } else if commonStreams != streams { commonStreams = nil }
         self.streams.append(streams)
         newSeries.u8(streams.rawValue)
-        newSeries.raw(labels)
-        table.insert(key, .reference(reference))
+        newSeries.labelSet(labels)
+        table.insert(key, reference)
         return .reference(reference)
     }
 
@@ -131,13 +157,13 @@ package struct BatchEncoder: ~Copyable {
         histograms.lengthPrefixed(message)
     }
 
-    /// - Parameter labels: count varint, then length-prefixed names and values.
-    package mutating func addExemplar(_ reference: UInt32, timestamp: Int64, value: UInt64, labels: RawSpan) {
+    /// - Parameter labels: numbers of its labels, sorted by name, names unique.
+    package mutating func addExemplar(_ reference: UInt32, timestamp: Int64, value: UInt64, labels: [UInt32]) {
         exemplarCount += 1
         exemplars.varint(UInt64(reference))
         exemplars.zigzag(timestamp)
         exemplars.u64(value)
-        exemplars.raw(labels)
+        exemplars.labelSet(labels)
     }
 
     /// Metadata of a metric family; what the segment already holds is not written again.
@@ -155,6 +181,8 @@ package struct BatchEncoder: ~Copyable {
     package mutating func encode(_ header: BatchHeader) -> EncodedBatch {
         payload.removeAll(keeping: Self.keptBytes)
         header.write(to: &payload)
+        payload.varint(UInt64(labels.count))
+        payload.raw(labels.bytes.bytes)
         payload.varint(UInt64(firstReference))
         payload.varint(UInt64(newSeriesCount))
         payload.raw(newSeries.bytes)
@@ -220,6 +248,16 @@ package struct BatchEncoder: ~Copyable {
     }
 }
 
+extension ByteWriter {
+    /// A varint count and the numbers of as many labels.
+    fileprivate mutating func labelSet(_ numbers: [UInt32]) {
+        bytes.append(addingCapacity: 5 + 5 * numbers.count) { out in
+            out.varint(UInt64(numbers.count))
+            for number in numbers { out.varint(UInt64(number)) }
+        }
+    }
+}
+
 /// One encoded batch.
 package struct EncodedBatch: Sendable {
     package let payload: [UInt8]
@@ -243,7 +281,7 @@ package struct StreamRows: Equatable, Sendable {
 
 /// What a batch says of its request.
 package struct BatchHeader: Equatable, Sendable {
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
 
     /// Hash of the decompressed body and the protocol: the identity of a retransmit.
     package var fingerprint: Hash128

@@ -8,6 +8,7 @@ struct BatchParser {
     static func parse(_ bytes: [UInt8]) throws -> Batch {
         var reader = ByteReader(bytes.span)
         var parser = BatchParser(batch: Batch(header: try header(&reader)))
+        try parser.labels(&reader)
         try parser.series(&reader)
         try parser.samples(&reader)
         try parser.histograms(&reader)
@@ -71,7 +72,7 @@ struct BatchParser {
     @_lifetime(reader: copy reader)
     private static func reference(_ reader: inout ByteReader) throws -> UInt32 {
         let value = try reader.varint()
-        guard value < UInt64(SeriesTable.referenceLimit) else { throw BatchError(reason: .field("series reference")) }
+        guard value < UInt64(BatchEncoder.referenceLimit) else { throw BatchError(reason: .field("series reference")) }
         return UInt32(value)
     }
 
@@ -84,22 +85,33 @@ struct BatchParser {
     }
 
     @_lifetime(reader: copy reader)
-    private mutating func labels(_ reader: inout ByteReader) throws -> Range<Int> {
-        let start = batch.labels.count
+    private mutating func labels(_ reader: inout ByteReader) throws {
         for _ in 0..<(try Self.count(&reader, "label count")) {
             batch.labels.append(Batch.Label(name: try Self.slice(&reader), value: try Self.slice(&reader)))
         }
-        return start..<batch.labels.count
+    }
+
+    @_lifetime(reader: copy reader)
+    private mutating func labelSet(_ reader: inout ByteReader) throws -> Range<Int> {
+        let start = batch.labelReferences.count
+        for _ in 0..<(try Self.count(&reader, "label count")) {
+            let number = try reader.varint()
+            guard number < UInt64(batch.labels.count) else { throw BatchError(reason: .field("label number")) }
+            batch.labelReferences.append(UInt32(number))
+        }
+        return start..<batch.labelReferences.count
     }
 
     @_lifetime(reader: copy reader)
     private mutating func series(_ reader: inout ByteReader) throws {
         let first = try Self.reference(&reader)
         let count = try Self.count(&reader, "series count")
-        guard Int(first) + count <= SeriesTable.referenceLimit else { throw BatchError(reason: .field("series count")) }
+        guard Int(first) + count <= BatchEncoder.referenceLimit else {
+            throw BatchError(reason: .field("series count"))
+        }
         for index in 0..<count {
             let streams = Streams(rawValue: try reader.u8())
-            let labels = try labels(&reader)
+            let labels = try labelSet(&reader)
             batch.series.append(Batch.Series(reference: first + UInt32(index), streams: streams, labels: labels))
         }
     }
@@ -113,7 +125,7 @@ struct BatchParser {
         var reference: Int64 = -1
         for _ in 0..<count {
             reference = reference &+ 1 &+ (try reader.zigzag())
-            guard reference >= 0, reference < Int64(SeriesTable.referenceLimit) else {
+            guard reference >= 0, reference < Int64(BatchEncoder.referenceLimit) else {
                 throw BatchError(reason: .field("series reference"))
             }
             batch.references.append(UInt32(reference))
@@ -154,7 +166,7 @@ struct BatchParser {
             let timestamp = try reader.zigzag()
             let value = try reader.u64()
             batch.exemplars.append(
-                Batch.Exemplar(reference: reference, timestamp: timestamp, value: value, labels: try labels(&reader)))
+                Batch.Exemplar(reference: reference, timestamp: timestamp, value: value, labels: try labelSet(&reader)))
         }
     }
 

@@ -17,7 +17,7 @@ package struct BatchError: Error, Equatable, Sendable, CustomStringConvertible {
         switch reason {
         case .compression: "cannot read batch: bad snappy block"
         case .truncated: "cannot read batch: it ends early"
-        case .version(let version): "cannot read batch: format version \(version), this program knows 1; upgrade czctl"
+        case .version(let version): "cannot read batch: format version \(version), this program knows 2; upgrade czctl"
         case .field(let name): "cannot read batch: bad \(name)"
         }
     }
@@ -41,7 +41,7 @@ package struct Batch: Sendable {
     package struct Series: Equatable, Sendable {
         package let reference: UInt32
         package let streams: Streams
-        /// Range of `Batch.labels`.
+        /// Range of `Batch.labelReferences`.
         package let labels: Range<Int>
     }
 
@@ -56,6 +56,7 @@ package struct Batch: Sendable {
         package let reference: UInt32
         package let timestamp: Int64
         package let value: UInt64
+        /// Range of `Batch.labelReferences`.
         package let labels: Range<Int>
     }
 
@@ -68,7 +69,10 @@ package struct Batch: Sendable {
 
     package internal(set) var bytes: [UInt8] = []
     package internal(set) var header: BatchHeader
+    /// Each label once, for the batch's series and exemplars to refer to.
     package internal(set) var labels: [Label] = []
+    /// Indices in `labels`: the label sets of series and exemplars, one behind the other.
+    package internal(set) var labelReferences: [UInt32] = []
     package internal(set) var series: [Series] = []
     /// Sample columns, equally long. `startTimestamps` is empty when none is set.
     package internal(set) var references: [UInt32] = []
@@ -78,6 +82,11 @@ package struct Batch: Sendable {
     package internal(set) var histograms: [Histogram] = []
     package internal(set) var exemplars: [Exemplar] = []
     package internal(set) var metadata: [Metadata] = []
+
+    /// The label set of a series or an exemplar.
+    package func labels(_ set: Range<Int>) -> some RandomAccessCollection<Label> {
+        labelReferences[set].lazy.map { labels[Int($0)] }
+    }
 
     package func text(_ slice: Slice) -> String { String(decoding: bytes[slice.range], as: UTF8.self) }
 }

@@ -77,7 +77,9 @@ struct CompactionFixture {
             labels.varint(UInt64(sample.labels.count / 2))
             for text in sample.labels { labels.lengthPrefixed(text) }
             let key = Hash128(of: labels.bytes.span.bytes, seed: 0)
-            let entry = encoder.find(key) ?? encoder.define(key, streams: streams, labels: labels.bytes.span.bytes)
+            let entry =
+                encoder.find(key)
+                ?? encoder.define(key, streams: streams, labels: Self.numbers(of: sample.labels, in: &encoder))
             guard case .reference(let reference) = entry else { continue }
             encoder.addSample(
                 reference, timestamp: sample.timestamp, value: sample.value.bitPattern, startTimestamp: 0)
@@ -90,6 +92,14 @@ struct CompactionFixture {
                 fingerprint: Hash128(low: fingerprint, high: 0), receivedAt: hour + Int64(fingerprint), source: .v1,
                 answer: answer))
         return PendingRecord(payload: batch.payload, isCompressed: batch.isCompressed, rows: batch.rows)
+    }
+
+    private static func numbers(of labels: [String], in encoder: inout BatchEncoder) -> [UInt32] {
+        stride(from: 0, to: labels.count, by: 2).map { index in
+            let (name, value) = (Array(labels[index].utf8), Array(labels[index + 1].utf8))
+            let key = Hash128(of: value.span.bytes, seed: xxh3(name.span.bytes, seed: 0))
+            return encoder.findLabel(key) ?? encoder.addLabel(key, name: name.span.bytes, value: value.span.bytes)
+        }
     }
 
     /// The sealed segments as a plan; nil when there are none.

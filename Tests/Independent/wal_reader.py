@@ -249,8 +249,8 @@ class _Cursor:
     def text(self) -> str:
         return self.bytes().decode()
 
-    def labels(self) -> tuple[tuple[str, str], ...]:
-        return tuple((self.text(), self.text()) for _ in range(self.varint()))
+    def label_set(self, labels: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        return tuple(labels[self.varint()] for _ in range(self.varint()))
 
 
 def unzigzag(number: int) -> int:
@@ -280,20 +280,23 @@ class Batch:
 def read_batch(payload: bytes, series: dict[int, tuple]) -> Batch:
     """One request. `series` maps the references of its segment to (streams, labels) and is added to."""
     cursor = _Cursor(payload)
-    if (version := cursor.u8()) != 1:
+    if (version := cursor.u8()) != 2:
         raise FormatError(f"batch version {version}")
     low, high = cursor.u64(), cursor.u64()
     received, protocol = cursor.zigzag(), cursor.u8()
     (status,) = struct.unpack("<H", cursor.take(2))
     written = (cursor.varint(), cursor.varint(), cursor.varint(), cursor.varint())
     rejected, filtered, reason = cursor.varint(), cursor.varint(), cursor.text()
+    labels = [(cursor.text(), cursor.text()) for _ in range(cursor.varint())]
     first = cursor.varint()
     for number in range(cursor.varint()):
         streams = cursor.u8()
-        series[first + number] = (streams, cursor.labels())
+        series[first + number] = (streams, cursor.label_set(labels))
     samples = _samples(cursor)
     histograms = [(cursor.varint(), cursor.zigzag(), cursor.u8(), cursor.bytes()) for _ in range(cursor.varint())]
-    exemplars = [(cursor.varint(), cursor.zigzag(), cursor.u64(), cursor.labels()) for _ in range(cursor.varint())]
+    exemplars = [
+        (cursor.varint(), cursor.zigzag(), cursor.u64(), cursor.label_set(labels)) for _ in range(cursor.varint())
+    ]
     metadata = [(cursor.varint(), cursor.text(), cursor.text(), cursor.text()) for _ in range(cursor.varint())]
     if cursor.at != len(payload):
         raise FormatError(f"{len(payload) - cursor.at} bytes behind the batch")

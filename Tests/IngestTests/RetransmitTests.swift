@@ -102,7 +102,7 @@ final class IntakeFixture: Sendable {
         _ = try Recovery(layout, in: disk).run(retired: [], newVolume: VolumeID(high: 1, low: 2)) {
             _, record in
             let batch = try Batch(payload: record.payload, isCompressed: record.isCompressed)
-            names += batch.series.map { batch.text(batch.labels[$0.labels.lowerBound].value) }
+            names += batch.series.map { batch.text(batch.labels($0.labels).first!.value) }
         }
         return names
     }

@@ -108,7 +108,7 @@ struct LegalEncodingTests {
         let result = try decoding.decode(body, source)
         let batch = try decoding.batch(source)
         func labels(_ range: Range<Int>) -> String {
-            batch.labels[range].map { batch.text($0.name) + "=" + batch.text($0.value) }.joined(separator: " ")
+            batch.labels(range).map { batch.text($0.name) + "=" + batch.text($0.value) }.joined(separator: " ")
         }
         return ["\(result.written) \(result.text)", "\(batch.timestamps) \(batch.values) \(batch.startTimestamps)"]
             + batch.series.map { "series " + labels($0.labels) }

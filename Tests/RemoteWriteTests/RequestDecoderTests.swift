@@ -149,7 +149,7 @@ struct RequestDecoderTests {
         #expect(Array(batch.bytes[batch.histograms[0].message.range]) == histogram)
         #expect(batch.histograms[0].timestamp == 100)
         #expect(batch.exemplars[0].value == (1.0).bitPattern)
-        #expect(batch.labels[batch.exemplars[0].labels].map { batch.text($0.value) } == ["abc"])
+        #expect(batch.labels(batch.exemplars[0].labels).map { batch.text($0.value) } == ["abc"])
         #expect(batch.metadata.map { batch.text($0.help) + batch.text($0.unit) } == ["help!seconds"])
         #expect(batch.startTimestamps == [4])
         let cloudzero = Decoding(keepsOthers: false)

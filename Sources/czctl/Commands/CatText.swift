@@ -60,7 +60,7 @@ struct CatPrinter {
     }
 
     private mutating func define(_ entry: Batch.Series, _ batch: Batch) {
-        let pairs = batch.labels[entry.labels].map { (batch.text($0.name), batch.text($0.value)) }
+        let pairs = batch.labels(entry.labels).map { (batch.text($0.name), batch.text($0.value)) }
         let name = pairs.first { $0.0 == "__name__" }?.1 ?? ""
         let labels =
             switch format {
@@ -149,7 +149,7 @@ struct CatPrinter {
 
     private mutating func printExemplar(_ entry: Batch.Exemplar, _ batch: Batch, _ header: inout String?) {
         guard let series = wanted(entry.reference) else { return }
-        let pairs = batch.labels[entry.labels].map { (batch.text($0.name), batch.text($0.value)) }
+        let pairs = batch.labels(entry.labels).map { (batch.text($0.name), batch.text($0.value)) }
         switch format {
         case .json:
             line(

@@ -60,7 +60,8 @@ struct ServiceEnvironment: Sendable {
             segmentAge: settings.wal.segmentAge, rowsPerSegment: settings.database.recordLimit,
             dedupWindow: settings.dedup.window, dedupEntryLimit: 1_000_000,
             // The cloudzero layout has no place for them (design.md §3).
-            keepsOthers: destinations.contains { $0.kind != .cloudzero }, classify: { [filter] in filter.streams($0) })
+            keepsOthers: destinations.contains { $0.kind != .cloudzero },
+            classify: { [filter] in filter.streams(metric: $0) })
         options.hasObservability = filter.hasObservability
         options.futureTolerance = limits.futureTolerance
         return options

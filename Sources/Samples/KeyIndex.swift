@@ -1,18 +1,10 @@
 package import Bytes
 
-/// The series of the active segment by the hash of their encoded labels: open addressing, linear probing.
+/// Numbers by keyed hashes: open addressing, linear probing.
 ///
 /// 16 bytes a slot, four to a cache line, at most 3/4 full. The keyed hash is the identity, of which 96 bits are kept:
-/// two of 16 million series are taken for one in 1 of 5 x 10^14 segments. The labels themselves are in the log. Emptied
-/// at rotation, so a segment never needs another to be read.
-package struct SeriesTable: Sendable {
-    /// What a known series is to the log.
-    package enum Entry: Equatable, Sendable {
-        case reference(UInt32)
-        /// Every stream's filter refused it.
-        case filtered
-    }
-
+/// two of 16 million keys are taken for one in 1 of 5 x 10^14 indices.
+package struct KeyIndex: Sendable {
     private struct Slot {
         var low: UInt64
         /// Half of the key's high word.
@@ -30,9 +22,8 @@ package struct SeriesTable: Sendable {
 
     private static let empty = UInt32.max
     private static let removed = UInt32.max - 1
-    private static let filtered = UInt32.max - 2
-    /// References are below this.
-    package static let referenceLimit = Int(UInt32.max - 2)
+    /// Numbers are below this.
+    package static let limit = UInt32.max - 1
     private static let capacityMinimum = 1024
 
     private var slots = Self.emptySlots(Self.capacityMinimum)
@@ -48,8 +39,7 @@ package struct SeriesTable: Sendable {
 
     private func start(_ low: UInt64) -> Int { Int(truncatingIfNeeded: low) & mask }
 
-    /// Forgets every series. The storage stays as large as the series that were known need, for those of the next
-    /// segment are mostly the same.
+    /// Forgets every key. The storage stays as large as the keys that were known need: the next are mostly as many.
     package mutating func removeAll() {
         var capacity = Self.capacityMinimum
         while used * 4 > capacity * 3 { capacity *= 2 }
@@ -61,37 +51,26 @@ package struct SeriesTable: Sendable {
         }
     }
 
-    package func find(_ key: Hash128) -> Entry? {
+    package func find(_ key: Hash128) -> UInt32? {
         var slot = start(key.low)
         while true {
             let found = slots[slot]
             if found.value == Self.empty { return nil }
-            if found.holds(key) {
-                switch found.value {
-                case Self.removed: return nil
-                case Self.filtered: return .filtered
-                default: return .reference(found.value)
-                }
-            }
+            if found.holds(key) { return found.value == Self.removed ? nil : found.value }
             slot = (slot &+ 1) & mask
         }
     }
 
     /// Adds a key that `find` does not know.
-    package mutating func insert(_ key: Hash128, _ entry: Entry) {
+    package mutating func insert(_ key: Hash128, _ number: UInt32) {
         if (used + 1) * 4 > slots.count * 3 { grow() }
-        let value =
-            switch entry {
-            case .reference(let reference): reference
-            case .filtered: Self.filtered
-            }
         var slot = start(key.low)
         while slots[slot].value != Self.empty, !slots[slot].holds(key) { slot = (slot &+ 1) & mask }
         if slots[slot].value == Self.empty { used += 1 }
-        slots[slot] = Slot(key, value)
+        slots[slot] = Slot(key, number)
     }
 
-    /// Forgets a key whose definition did not reach the log.
+    /// Forgets a key.
     package mutating func remove(_ key: Hash128) {
         var slot = start(key.low)
         while slots[slot].value != Self.empty {
