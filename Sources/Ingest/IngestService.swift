@@ -12,17 +12,31 @@ package import WAL
 
 /// The intake and its log, from recovery to the last seal.
 ///
-/// The server may listen before `start`: writes are answered 503 until the log was read.
+/// The server may listen before `start`: writes wait until the log was read, `recoveryWait` at most.
 package final class IngestService: Sendable {
     /// What the intake does now, in the words of `/readyz`.
     package enum Readiness: Equatable, Sendable {
+        case recovering
         case ready
         case notReady(String)
+
+        /// nil when ready.
+        package var reason: String? {
+            switch self {
+            case .recovering: "recovering the log"
+            case .ready: nil
+            case .notReady(let reason): reason
+            }
+        }
     }
+
+    /// A gibibyte of log is read in about two seconds: a sender that waits has no error to count.
+    package static let recoveryWait = TimeAmount.seconds(10)
+    private static let recoveryPoll = TimeAmount.milliseconds(20)
 
     private struct State {
         var options: IngestOptions
-        var readiness = Readiness.notReady("recovering the log")
+        var readiness = Readiness.recovering
         /// Why the volume takes nothing more now.
         var diskFull: String?
         var isCheckingSpace = false
@@ -232,13 +246,27 @@ package final class IngestService: Sendable {
     /// On the event loop.
     func write(_ body: ByteBuffer, source: WriteProtocol) -> EventLoopFuture<HTTPResponse> {
         guard let intake = state.withLock({ $0.intake }) else {
-            return eventLoop.makeSucceededFuture(WriteAnswer.unavailable("recovering the log"))
+            return writeWhenStarted(body, source: source, until: .now() + Self.recoveryWait)
         }
         if let refusal = noRoomToInflate(body) {
             metrics.requestsRefused[refusal.metric]?.add()
             return eventLoop.makeSucceededFuture(WriteAnswer.unavailable(refusal.reason))
         }
         return intake.value.write(body, source: source)
+    }
+
+    /// The body counts as in flight meanwhile, so what waits is bounded.
+    private func writeWhenStarted(
+        _ body: ByteBuffer, source: WriteProtocol, until deadline: NIODeadline
+    ) -> EventLoopFuture<HTTPResponse> {
+        if state.withLock({ $0.intake != nil }) { return write(body, source: source) }
+        guard NIODeadline.now() < deadline else {
+            metrics.requestsRefused["not_ready"]?.add()
+            return eventLoop.makeSucceededFuture(WriteAnswer.unavailable("recovering the log"))
+        }
+        return eventLoop.flatScheduleTask(in: Self.recoveryPoll) { [self] in
+            writeWhenStarted(body, source: source, until: deadline)
+        }.futureResult
     }
 
     /// Whether what `body` inflates to has room beside what is in flight; a request that is alone always has.

@@ -139,7 +139,9 @@ extension RequestDecoder {
                 }
             case 3 << 3 | FieldReader.bytes:
                 let histogram = try reader.lengthPrefixed()
-                if let refused = try addHistogram(histogram, source: .v2, to: entry, into: &encoder) {
+                if let refused = try addHistogram(
+                    histogram, source: .v2, startTimestamp: startTimestamp, to: entry, into: &encoder)
+                {
                     reject(refused, 1, of: references, in: body)
                 }
             case 4 << 3 | FieldReader.bytes:

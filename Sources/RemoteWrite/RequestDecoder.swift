@@ -104,15 +104,27 @@ package struct RequestDecoder: ~Copyable {
     }
 
     /// Stores a histogram; or says why not.
+    /// - Parameter startTimestamp: of its series, where the histogram itself has none.
     mutating func addHistogram(
-        _ message: RawSpan, source: WriteProtocol, to entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
+        _ message: RawSpan, source: WriteProtocol, startTimestamp: Int64 = 0, to entry: BatchEncoder.Entry,
+        into encoder: inout BatchEncoder
     ) throws(ByteError) -> Rejection? {
         let histogram = try NativeHistogram(message)
         if let fault = histogram.fault { return .histogram(fault) }
         guard accepts(histogram.timestamp) else { return refusal(of: histogram.timestamp) }
         result.written.histograms += 1
         guard keepsOthers, case .reference(let reference) = entry else { return nil }
-        encoder.addHistogram(reference, timestamp: histogram.timestamp, from: source, message: message)
+        guard startTimestamp != 0, histogram.startTimestamp == 0 else {
+            encoder.addHistogram(reference, timestamp: histogram.timestamp, from: source, message: message)
+            return nil
+        }
+        scratch.removeAll()
+        scratch.raw(message)
+        scratch.varint(17 << 3 | FieldReader.varint)
+        scratch.varint(UInt64(bitPattern: startTimestamp))
+        // SAFETY: UInt8 has no padding.
+        let whole = unsafe scratch.bytes.span.bytes
+        encoder.addHistogram(reference, timestamp: histogram.timestamp, from: source, message: whole)
         return nil
     }
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from cirrus import Cirrus
+from protobuf_oracle import varint
 from receiver import NOW, Receiver, Values, labels, refused_values, samples_of, to_bits
 from remote_write import STALE, from_bits
 from test_receiver import QUIET, VERSIONS, make_receiver, one_series  # noqa: F401
@@ -414,6 +415,20 @@ def test_row_27_start_timestamps(receiver):
     assert receiver.post("v2", histogram.SerializeToString()) == (204, "", (0, 1, 0))
     lines = receiver.cat("--metric", f"{name}_h")
     assert [line["start_timestamp"] for line in lines if line["kind"] == "histogram"] == [NOW - 7]
+
+
+def test_row_27_of_a_series(receiver):
+    """Field 6 of a series, as the first drafts of 2.0 have it: for each value that has none of its own."""
+    for kind, request, written in [
+        ("sample", parsed(receiver, "v2", [(labels("row_27_sample"), [(NOW, 1.0)])]), (1, 0, 0)),
+        ("histogram", with_histograms(receiver, "v2", "row_27_histogram", [integer()]), (0, 1, 0)),
+    ]:
+        series = request.timeseries[0].SerializeToString() + b"\x30" + varint(NOW - 9)
+        del request.timeseries[:]
+        body = request.SerializeToString() + b"\x2a" + varint(len(series)) + series
+        assert receiver.post("v2", body) == (204, "", written)
+        lines = receiver.cat("--metric", f"row_27_{kind}")
+        assert [line["start_timestamp"] for line in lines if line["kind"] == kind] == [NOW - 9]
 
 
 def test_row_27_v1_has_none(receiver):

@@ -1,5 +1,8 @@
+import HTTPServer
 import Ingest
 import Metrics
+import NIOCore
+import NIOHTTP1
 import RemoteWrite
 import Samples
 import TestKit
@@ -32,6 +35,17 @@ struct ReloadTests {
         #expect(try await intake.post("a_long_metric_name", at: 2).status == 400)
         #expect(try await intake.post("up", at: 2).status == 204)
         try await intake.stop()
+    }
+
+    @Test("a write that comes while the log is read waits for it") func recovering() async throws {
+        var early: EventLoopFuture<HTTPResponse>?
+        let intake = try await IntakeFixture(SimulatedDisk()) { handler, loop in
+            early = try await loop.submit { handler.handle(IntakeFixture.request(["up"]), on: loop) }.get()
+        }
+        #expect(try await early?.get().status == .noContent)
+        #expect(intake.service.metrics.requestsRefused["not_ready"]?.value == 0)
+        try await intake.stop()
+        #expect(try IntakeFixture.stored(intake.disk) == ["up"])
     }
 
     @Test func admission() async throws {

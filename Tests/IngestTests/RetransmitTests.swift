@@ -25,7 +25,11 @@ final class IntakeFixture: Sendable {
     let options: IngestOptions
     static let layout = VolumeLayout(root: "/v")
 
-    init(_ disk: SimulatedDisk, reserveBytes: UInt64 = 0) async throws {
+    /// - Parameter whenListening: called before the log is read.
+    init(
+        _ disk: SimulatedDisk, reserveBytes: UInt64 = 0,
+        whenListening: (RemoteWriteHandler, any EventLoop) async throws -> Void = { _, _ in }
+    ) async throws {
         self.disk = disk
         for path in ["/v", "/v/wal", "/v/quarantine"] { try disk.makeDirectory(path) }
         options = IngestOptions(
@@ -46,6 +50,8 @@ final class IntakeFixture: Sendable {
         let environment = LogEnvironment(
             layout: Self.layout, fileSystem: disk, clocks: clock.clocks,
             segment: SegmentOptions(volume: recovered.volume.id, reservedBytes: 1 << 20, configuration: 1), salt: { 9 })
+        try await whenListening(
+            RemoteWriteHandler(service, clocks: clock.clocks, operatorRoutes: NoRoutes()), group.any())
         log = try await service.start(recovered, environment: environment, known: known, onRotate: {})
     }
 
@@ -68,6 +74,15 @@ final class IntakeFixture: Sendable {
     /// Posts a v1 request of one sample a name, which is refused where the name is empty; the answer's status and
     /// written header.
     func post(_ names: String..., at timestamp: Int64 = 1) async throws -> (status: Int, written: String?) {
+        let loop = group.any()
+        let request = Self.request(names, at: timestamp)
+        let response = try await loop.flatSubmit { [handler] in handler.handle(request, on: loop) }.get()
+        return (
+            Int(response.status.code), response.headers.first(name: "X-Prometheus-Remote-Write-Samples-Written")
+        )
+    }
+
+    static func request(_ names: [String], at timestamp: Int64 = 1) -> HTTPRequest {
         var sample = ByteWriter()
         sample.varint(1 << 3 | 1)
         sample.u64((1.0).bitPattern)
@@ -84,16 +99,9 @@ final class IntakeFixture: Sendable {
             return field(1, label + field(2, sample.bytes))
         }
         let compressed = Snappy.compress(body.span.bytes)
-        let loop = group.any()
-        let response = try await loop.flatSubmit { [handler] in
-            handler.handle(
-                HTTPRequest(
-                    method: .POST, path: "/api/v1/write", query: nil, headers: [:], body: ByteBuffer(bytes: compressed),
-                    admitted: compressed.count, remoteAddress: nil), on: loop)
-        }.get()
-        return (
-            Int(response.status.code), response.headers.first(name: "X-Prometheus-Remote-Write-Samples-Written")
-        )
+        return HTTPRequest(
+            method: .POST, path: "/api/v1/write", query: nil, headers: [:], body: ByteBuffer(bytes: compressed),
+            admitted: compressed.count, remoteAddress: nil)
     }
 
     /// Metric names in the log, in order.

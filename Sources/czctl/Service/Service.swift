@@ -124,11 +124,7 @@ final class Service: Sendable {
         guard let access else { return nil }
         let settings = environment.settings
         let routes = OperatorRoutes(
-            notReady: {
-                guard let intake else { return nil }
-                if case .notReady(let reason) = intake.readiness { return reason }
-                return nil
-            },
+            notReady: { intake?.readiness.reason },
             registry: environment.registry,
             status: {
                 let live = await holder.service?.live
@@ -248,7 +244,7 @@ final class Service: Sendable {
                 uptimeSeconds: (now - startedAt).inSeconds, readiness: "ready")
             if let collector {
                 let metrics = collector.service.metrics
-                if case .notReady(let reason) = collector.service.readiness { status.readiness = reason }
+                if let reason = collector.service.readiness.reason { status.readiness = reason }
                 status.samplesReceived = metrics.received.value
                 status.samplesStored = metrics.stored.value
                 status.samplesRejected = metrics.rejected.values.reduce(0) { $0 + $1.value }
