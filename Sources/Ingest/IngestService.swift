@@ -117,6 +117,7 @@ package final class IngestService: Sendable {
                 eventLoop.execute { [self] in state.withLock { $0.intake }?.value.completed(outcomes) }
             },
             observe: { [metrics] facts in
+                guard facts.isDurable else { return metrics.appending.failed.observe(facts.duration) }
                 metrics.syncSeconds.observe(facts.duration)
                 metrics.appending.done.observe(facts.duration)
                 metrics.groupRecords.observe(Double(facts.records))

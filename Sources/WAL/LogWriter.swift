@@ -20,8 +20,9 @@ package struct Submission: Sendable {
 package struct CommitFacts: Sendable {
     package let records: Int
     package let payloadBytes: Int
-    /// From taking the group to its last sync.
+    /// From taking the group to its last sync, or to what failed.
     package let duration: Duration
+    package let isDurable: Bool
 }
 
 /// The thread that owns the log: takes all that waits, writes it as one group, syncs once, reports (group commit).
@@ -58,7 +59,7 @@ package final class LogWriter: Sendable {
 
     /// - Parameters:
     ///   - report: outcomes of a group, on the log's thread; must not block.
-    ///   - observe: a committed group, on the log's thread.
+    ///   - observe: a group that was committed or failed, on the log's thread.
     package init(clocks: Clocks, report: @escaping Report, observe: @escaping @Sendable (CommitFacts) -> Void) {
         self.clocks = clocks
         self.report = report
@@ -164,15 +165,18 @@ package final class LogWriter: Sendable {
         guard let epoch = group.first?.epoch else { return }
         let started = clocks.uptime()
         let outcome = appender.append(group.map(\.record), epoch: epoch)
+        let duration = clocks.uptime() - started
+        var isDurable = false
         switch outcome {
         case .durable:
+            isDurable = true
             state.withLock { $0.lastError = nil }
-            observe(
-                CommitFacts(
-                    records: group.count, payloadBytes: group.reduce(0) { $0 + $1.record.payload.count },
-                    duration: clocks.uptime() - started))
         case .poisoned(let error), .unavailable(let error): note(error)
         }
+        observe(
+            CommitFacts(
+                records: group.count, payloadBytes: group.reduce(0) { $0 + $1.record.payload.count },
+                duration: duration, isDurable: isDurable))
         report(group.map { ($0.token, outcome) })
         group.removeAll(keepingCapacity: true)
     }

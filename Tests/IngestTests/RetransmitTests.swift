@@ -203,6 +203,10 @@ struct RetransmitTests {
         await fixture.log.barrier()
         disk.inject(.at(disk.operationCount, .error(Errno.noSpace), .always))
         #expect(try await fixture.post("b").status == 503)
+        let failures = fixture.registry.exposition().split(separator: "\n").first {
+            $0.hasPrefix("function_execution_seconds_count") && $0.contains("\"append\"") && $0.contains("\"true\"")
+        }
+        #expect(failures?.hasSuffix(" 0") == false)
         disk.inject(nil)
         #expect(try await fixture.post("b").status == 204)
         try await fixture.stop()
