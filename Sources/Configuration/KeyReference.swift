@@ -18,13 +18,17 @@ extension Key {
         return text
     }
 
+    /// The key that `path` was probably meant to be.
+    package static func nearest(to path: String) -> String? { Configuration.nearest(to: path, among: all.map(\.path)) }
+
     private var markdownRow: String {
         let names = environmentNames.map { "`\($0)`" }.joined(separator: ", ")
         let cells = ["`\(path)`", names, type.summary, defaultText, change.rawValue, meaning]
         return "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |\n"
     }
 
-    private var defaultText: String {
+    /// What holds when it is not set, as Markdown; empty: nothing.
+    package var defaultText: String {
         if let defaultNote { return defaultNote }
         guard let value = get(Settings()) else { return "" }
         return "`\(type.format(value))`"

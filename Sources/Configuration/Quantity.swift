@@ -1,4 +1,4 @@
-/// Sizes as Kubernetes writes them: `20Gi`, `500M`, `1e9`, `1.5Ki`, `4096`. A part of a byte is rounded up.
+/// Sizes as Kubernetes writes them: `20Gi`, `500M`, `1e9`, `1.5Ki`, `4096`; `16MiB` too. A part of a byte is rounded up.
 enum Quantity {
     private static let units: [(suffix: String, bytes: Int)] = [
         ("Ei", 1 << 60), ("Pi", 1 << 50), ("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10),
@@ -12,7 +12,7 @@ enum Quantity {
         if rest.hasPrefix("+") { rest.removeFirst() }
         guard var number = DecimalNumber(scanning: &rest) else { return nil }
         number.scanExponent(&rest)
-        guard let unit = units.first(where: { $0.suffix == rest }) else { return nil }
+        guard let unit = units.first(where: { rest == $0.suffix || rest == $0.suffix + "B" }) else { return nil }
         return number.scaled(by: unit.bytes, rounding: .up)
     }
 
@@ -23,7 +23,7 @@ enum Quantity {
         return exact.min { $0.utf8.count < $1.utf8.count } ?? "\(byteCount)"
     }
 
-    /// What the writer of `text` probably meant: `16MiB` is 16Mi, `20 gb` is 20G.
+    /// What the writer of `text` probably meant: `16mib` is 16Mi, `20 gb` is 20G.
     static func suggestion(for text: String) -> String? {
         guard text.utf8.count <= 64 else { return nil }
         var rest = Substring(text.filter { $0 != " " && $0 != "_" })

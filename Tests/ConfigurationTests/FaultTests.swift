@@ -11,7 +11,7 @@ import Testing
             cloudzero:
               send_interval: 10 minutes
             wal:
-              segment_bytes: 16MiB
+              segment_bytes: 16mib
             """
         let lines = load(
             yaml, environment: ["COST_MAX_INTERVAL": "7d", "USE_HTTP": "maybe"],
@@ -23,7 +23,7 @@ import Testing
                 "config.yml:3:9: server.port: \"70000\" is out of range (1 to 65535)",
                 "config.yml:4:3: server.adress: unknown key (did you mean server.address?)",
                 "config.yml:6:18: cloudzero.send_interval: \"10 minutes\" is not a duration (try 10m)",
-                "config.yml:8:18: wal.segment_bytes: \"16MiB\" is not a size (try 16Mi)",
+                "config.yml:8:18: wal.segment_bytes: \"16mib\" is not a size (try 16Mi)",
                 "env COST_MAX_INTERVAL: database.cost_max_interval: \"7d\" is not a duration (try 168h)",
                 "env USE_HTTP: cloudzero.use_http: \"maybe\" is not true or false",
                 "flag: \"dedup.windw\" is no key (did you mean dedup.window?)",

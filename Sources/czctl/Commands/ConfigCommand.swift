@@ -5,13 +5,13 @@ internal import FoundationEssentials
 /// `czctl config`.
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Check and show a configuration",
+        commandName: "config", abstract: "Check, show and explain a configuration",
         discussion: """
             Examples:
               czctl config check --config config.yml
-              czctl config print --config config.yml -o json
+              czctl config explain destination.kind
             """,
-        subcommands: [ConfigCheck.self, ConfigPrint.self])
+        subcommands: [ConfigCheck.self, ConfigPrint.self, ConfigExplain.self, ConfigSchema.self])
 }
 
 /// `czctl config check`.

@@ -1,0 +1,101 @@
+"""`czctl config`, completions and help topics."""
+
+import json
+import re
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+from processes import ROOT, czctl_path
+
+
+def run(*arguments, **options):
+    return subprocess.run([czctl_path(), *arguments], capture_output=True, text=True, timeout=60, **options)
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads(run("config", "schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def examples():
+    """Every YAML block of the documentation that is a configuration of ours."""
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for block in re.findall(r"```yaml\n(.*?)```", path.read_text(), re.DOTALL):
+            document = yaml.safe_load(block)
+            if isinstance(document, dict) and {"database", "cloudzero", "destination", "tls", "auth"} & set(document):
+                yield path.name, document
+
+
+def test_schema_takes_what_the_documentation_shows(validator):
+    found = list(examples())
+    assert len(found) >= 2
+    for name, document in found:
+        assert [error.message for error in validator.iter_errors(document)] == [], name
+
+
+def test_schema_knows_every_key_that_config_print_shows(validator):
+    settings = json.loads(run("config", "print", "-o", "json").stdout)["settings"]
+    for setting in settings:
+        schema = validator.schema
+        for part in setting["key"].split("."):
+            schema = schema["properties"][part]
+        assert schema["description"], setting["key"]
+
+
+@pytest.mark.parametrize(
+    "document, where",
+    [
+        ({"sever": {}}, ""),
+        ({"server": {"port": 0}}, "server.port"),
+        ({"server": {"port": "80"}}, "server.port"),
+        ({"cloudzero": {"send_interval": "10 minutes"}}, "cloudzero.send_interval"),
+        ({"wal": {"segment_bytes": "big"}}, "wal.segment_bytes"),
+        ({"destination": {"kind": "ftp"}}, "destination.kind"),
+        ({"destinations": [{"kind": "directory", "pth": "x"}]}, "destinations.0"),
+        ({"metrics": {"cost": [{"match": "exact"}]}}, "metrics.cost.0"),
+    ],
+)
+def test_schema_and_check_refuse_the_same(validator, document, where, tmp_path):
+    assert [".".join(map(str, error.absolute_path)) for error in validator.iter_errors(document)] == [where]
+    path = tmp_path / "config.yml"
+    path.write_text(yaml.safe_dump({"cluster_name": "c", **document}))
+    checked = run("config", "check", "--config", path)
+    # The loader reads numbers out of quotes, which an editor should not suggest.
+    assert checked.returncode == (0 if document == {"server": {"port": "80"}} else 2), checked.stderr
+
+
+@pytest.mark.parametrize("size, text", [("16MiB", "16Mi"), ("16Mi", "16Mi"), ("1MB", "1M"), ("65536B", "64Ki")])
+def test_explain(size, text, tmp_path):
+    path = tmp_path / "config.yml"
+    path.write_text(f"wal:\n  segment_bytes: {size}\n")
+    told = run("config", "explain", "wal.segment_bytes", "--config", path)
+    assert told.returncode == 0
+    assert re.search(rf"^  now +{text}  \(.*:2\)$", told.stdout, re.MULTILINE), told.stdout
+    assert "WAL_SEGMENT_BYTES" in told.stdout and "64Ki to 1Gi" in told.stdout
+
+
+def test_explain_a_section_and_a_wrong_name():
+    section = run("config", "explain", "limits")
+    assert section.returncode == 0 and section.stdout.count("limits.") >= 10
+    wrong = run("config", "explain", "wal.segment_byte")
+    assert wrong.returncode == 4
+    assert wrong.stderr.splitlines()[1] == "Try: czctl config explain wal.segment_bytes"
+
+
+def test_completions_are_scripts():
+    for shell in ["bash", "zsh", "fish"]:
+        script = run("completions", shell)
+        assert script.returncode == 0 and "czctl" in script.stdout
+    bash = run("completions", "bash").stdout
+    assert subprocess.run(["bash", "-n"], input=bash, text=True, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("topic, word", [("exit-codes", "unhealthy"), ("states", "quarantined")])
+def test_help_topics(topic, word):
+    for arguments in [["help", topic], [topic, "--help"], [topic]]:
+        told = run(*arguments)
+        assert told.returncode == 0 and word in told.stdout, arguments
