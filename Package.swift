@@ -83,6 +83,7 @@ let program: [Target] = [
             "Configuration", "Ingest", "Compactor", "Ship", "CLinux", nioCore, nioPosix, nioHTTP1, logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
+        resources: [.embedInCode("Service/StatusPage.html")],
         swiftSettings: strict)
 ]
 

@@ -80,7 +80,7 @@ command -v swift >/dev/null || fail "swift is not in PATH; install Swift 6.2 or 
 command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand what scripts/setup.sh names, then repeat"
 install_packages libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev pkg-config
 if [ "$1" = test ]; then
-    install_packages strace
+    install_packages strace chromium
     unpack_prometheus
     prepare_venv .venv Tests/requirements.txt
     prepare_venv .venv-senders Tests/senders-requirements.txt

@@ -50,6 +50,9 @@ struct OperatorRoutes: HTTPHandler {
         case "/api/v1/status":
             return eventLoop.makeFutureWithTask { .json(.ok, try await status()) }
         default:  // "/": no other was admitted
+            if request.headers["accept"].contains(where: { $0.contains("text/html") }) {
+                return eventLoop.makeSucceededFuture(StatusPage.response)
+            }
             let text = "cirrus \(Version.number)\n/api/v1/status  /metrics  /readyz  /livez  /healthz  /about"
             return eventLoop.makeSucceededFuture(.text(.ok, text))
         }
