@@ -140,8 +140,6 @@ package struct TLSError: Error, Equatable, Sendable, CustomStringConvertible {
 #else
     /// In a build without the trait `TLS` there is none.
     package final class ServerTLS: Sendable {
-        private let nothing: Never
-
         package init(_ material: TLSMaterial) throws(TLSError) {
             throw TLSError(reason: .absent, path: material.certificates.path)
         }
