@@ -31,7 +31,8 @@ private func check(_ batch: Batch) {
     require(batch.histograms.allSatisfy { isInside($0.message) }, "a histogram outside")
     require(batch.metadata.allSatisfy { isInside($0.family) && isInside($0.help) && isInside($0.unit) }, "metadata")
     let ranges = batch.series.map(\.labels) + batch.exemplars.map(\.labels)
-    require(ranges.allSatisfy { $0.upperBound <= batch.labels.count }, "labels outside")
+    require(ranges.allSatisfy { $0.upperBound <= batch.labelReferences.count }, "a label set outside")
+    require(batch.labelReferences.allSatisfy { $0 < batch.labels.count }, "no such label")
     for label in batch.labels { _ = batch.text(label.name) + batch.text(label.value) }
 }
 

@@ -1,12 +1,12 @@
 /// Durations as Go writes them: `1h30m`, `250ms`, `1.5h`, `0`. Units ns, us, µs, ms, s, m, h.
-enum GoDuration {
+package enum GoDuration {
     private static let nanoseconds: [String: Int] = [
         "ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000,
         "h": 3_600_000_000_000,
     ]
 
     /// nil for any other text and beyond Go's own range of about 292 years.
-    static func parse(_ text: String) -> Duration? {
+    package static func parse(_ text: String) -> Duration? {
         var rest = Substring(text)
         let isNegative = rest.hasPrefix("-")
         if isNegative || rest.hasPrefix("+") { rest.removeFirst() }
@@ -28,7 +28,7 @@ enum GoDuration {
     }
 
     /// The shortest exact text that `parse` reads back.
-    static func format(_ duration: Duration) -> String {
+    package static func format(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         guard seconds >= 0, attoseconds >= 0 else { return "-" + format(.zero - duration) }
         guard attoseconds == 0 else { return formatFraction(seconds, attoseconds / 1_000_000_000) }

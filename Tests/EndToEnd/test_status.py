@@ -1,6 +1,7 @@
 """`czctl status` on a live, a stopped and an empty directory."""
 
 import json
+import subprocess
 import time
 
 from processes import czctl_path
@@ -92,3 +93,20 @@ def test_bad_configuration_ends_with_2_and_every_fault(make_cirrus):
     check_result = cirrus.command("config", "check", "--config", cirrus.config)
     assert check_result.returncode == 2
     assert "clusterr_name" in check_result.stdout + check_result.stderr
+
+
+def test_status_watch(make_cirrus):
+    """Without a terminal: one answer a line, until it is stopped."""
+    cirrus = make_cirrus()
+    cirrus.start()
+    command = [czctl_path(), "status", "--data", cirrus.data, "--watch=100ms", "-o", "json"]
+    watch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        answers = [json.loads(watch.stdout.readline()) for _ in range(3)]
+    finally:
+        watch.terminate()
+        watch.wait(timeout=60)
+    assert [answer["state"] for answer in answers] == ["running"] * 3
+    assert answers[0]["time"] < answers[1]["time"] < answers[2]["time"]
+    assert cirrus.command("status", "--data", cirrus.data, "--watch=1ms").returncode == 2
+    assert cirrus.command("status", "--data", cirrus.data, "--watch=soon").returncode == 2

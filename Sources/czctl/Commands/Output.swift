@@ -14,9 +14,18 @@ struct OutputOptions: ParsableArguments {
 enum Console {
     /// `value` as JSON: keys in snake_case and sorted, so that the same facts give the same text.
     static func json(_ value: some Encodable) throws -> String {
+        try json(value, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    }
+
+    /// The same on one line, for a stream of them.
+    static func jsonLine(_ value: some Encodable) throws -> String {
+        try json(value, [.sortedKeys, .withoutEscapingSlashes])
+    }
+
+    private static func json(_ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting) throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting = formatting
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DiskIO
+internal import Glibc
 
 /// `czctl status`.
 struct Status: AsyncParsableCommand {
@@ -16,20 +17,40 @@ struct Status: AsyncParsableCommand {
             Examples:
               czctl status --data ./demo-data
               czctl status --config config.yml -o json | jq .files.failed
+              czctl status --watch=5s
             """)
 
     @OptionGroup var target: DataOptions
     @OptionGroup var options: OutputOptions
 
+    @Option(defaultAsFlag: "2s", help: "Show it again and again, at this interval, until Ctrl-C.")
+    var watch: String?
+
     func run() async throws {
         let layout = try target.layout()
+        guard let watch else { return try await show(layout) }
+        guard let pause = DurationArgument(argument: watch)?.duration, pause >= .milliseconds(100) else {
+            throw ValidationError("--watch=\(watch) is no interval of 100ms or more; write 2s or 1m")
+        }
+        while true {
+            // A terminal shows one screen; elsewhere one answer follows another.
+            if isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
+            do { try await show(layout) } catch is ExitCode {}  // unhealthy: goes on being watched
+            try await Task.sleep(for: pause)
+        }
+    }
+
+    private func show(_ layout: VolumeLayout) async throws {
         let inputs = try await StatusInputs.gather(
             layout: layout, fileSystem: PosixFileSystem(), clocks: .system, live: await LiveServices.ask(layout))
         let text = StatusText(inputs)
-        switch options.output {
-        case .table: print(text.text)
-        case .json: print(try Console.json(text.report))
-        }
+        let shown =
+            switch options.output {
+            case .table: text.text
+            case .json: watch == nil ? try Console.json(text.report) : try Console.jsonLine(text.report)
+            }
+        print(shown)
+        fflush(nil)  // at once, also into a pipe
         if let status = text.report.exitStatus { throw ExitCode(status.rawValue) }
     }
 }

@@ -28,7 +28,7 @@ struct Demo: AsyncParsableCommand {
     var data = "./demo-data"
 
     @Option(name: .customLong("for"), help: "How long, as 60s or 5m (default: until Ctrl-C on a terminal, else 60s).")
-    var length: String?
+    var length: DurationArgument?
 
     @Option(help: "The port to listen on, 0 for any free one.")
     var port = 8080
@@ -131,13 +131,10 @@ struct Demo: AsyncParsableCommand {
 
     private func duration() throws -> Duration? {
         guard let length else { return isatty(1) == 1 ? nil : .seconds(60) }
-        let units: [(suffix: String, seconds: Int)] = [("s", 1), ("m", 60), ("h", 3600)]
-        for unit in units where length.hasSuffix(unit.suffix) {
-            if let count = Int(length.dropLast()), (1...86_400).contains(count) {
-                return .seconds(count * unit.seconds)
-            }
+        guard (.seconds(1) ... .seconds(86_400)).contains(length.duration) else {
+            throw ValidationError("--for must be from 1s to 24h")
         }
-        throw ValidationError("--for \(length) is not a duration; write 60s, 5m or 1h")
+        return length.duration
     }
 
     private func environment() throws -> ServiceEnvironment {

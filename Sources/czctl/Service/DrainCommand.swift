@@ -3,6 +3,7 @@ internal import Configuration
 internal import DiskIO
 internal import FoundationEssentials
 internal import Logging
+internal import Metrics
 internal import NIOCore
 
 /// `czctl drain`.
@@ -15,19 +16,21 @@ struct Drain: AsyncParsableCommand {
 
             Examples:
               czctl drain --config config.yml
-              czctl drain --config config.yml --timeout 600
+              czctl drain --config config.yml --timeout 10m
             """)
 
     @OptionGroup var options: ServiceOptions
 
-    @Option(help: "Seconds after which it gives up.")
-    var timeout = 300
+    @Option(help: "How long it may take, as 90s or 10m.")
+    var timeout = DurationArgument(.seconds(300))
 
     @Option(name: .shortAndLong, help: "table or json.")
     var output = Output.table
 
     func validate() throws {
-        guard (1...86_400).contains(timeout) else { throw ValidationError("--timeout must be from 1 to 86400 seconds") }
+        guard (.seconds(1) ... .seconds(86_400)).contains(timeout.duration) else {
+            throw ValidationError("--timeout must be from 1s to 24h")
+        }
     }
 
     func run() async throws {
@@ -46,9 +49,10 @@ struct Drain: AsyncParsableCommand {
     }
 
     private func ask(_ socket: String) async throws -> DrainOutcome {
-        let command = ControlCommand(name: .drain, timeoutSeconds: Double(timeout))
+        let command = ControlCommand(name: .drain, timeoutSeconds: timeout.duration.inSeconds)
         guard
-            let reply = await ControlClient.request(path: socket, command, timeout: .seconds(Int64(timeout) + 60))
+            let reply = await ControlClient.request(
+                path: socket, command, timeout: TimeAmount(timeout.duration) + .seconds(60))
         else {
             throw CommandFailure(
                 .temporary, "cannot drain through \(socket): the service holds the lock but does not answer",
@@ -63,7 +67,7 @@ struct Drain: AsyncParsableCommand {
         let role: ServiceRole = collecting && shipping ? .run : collecting ? .collector : .shipper
         let environment = try ServiceEnvironment(settings: settings, role: "drain", component: role)
         let service = try await Service.start(environment, role: role, listens: false)
-        let outcome = try await service.drain(timeout: .seconds(timeout))
+        let outcome = try await service.drain(timeout: timeout.duration)
         try await service.stop()
         return shipping ? outcome : nil
     }
