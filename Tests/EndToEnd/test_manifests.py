@@ -263,9 +263,9 @@ def test_probes_and_hooks_of_a_real_service(make_cirrus, encoder):
 
 @pytest.mark.parametrize("name", VALUES)
 def test_rendered_chart(name):
-    """`CIRRUS_UPDATE_GOLDEN=1` writes what is rendered today: look at the difference, then commit it."""
+    """`UPDATE_DOCS=1` writes what is rendered today: look at the difference, then commit it."""
     golden, rendered = GOLDEN / f"helm-{name}.yaml", render_chart(VALUES[name])
-    if os.environ.get("CIRRUS_UPDATE_GOLDEN"):
+    if os.environ.get("UPDATE_DOCS"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(rendered)
     assert rendered == golden.read_text()
