@@ -5,6 +5,7 @@ chart. The objects of operators (monitoring.coreos.com, keda.sh) have no schema 
 select instead.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -290,6 +291,19 @@ def test_the_chart_is_clean():
 def test_values_that_the_chart_refuses(values, complaint):
     with pytest.raises(helm_python.HelmValuesError, match=complaint):
         render_chart(values)
+
+
+def test_the_schema_knows_every_value_and_no_other():
+    schema = json.loads((MANIFESTS / "helm/values.schema.json").read_text())
+    values = yaml.safe_load((MANIFESTS / "helm/values.yaml").read_text())
+
+    def compare(properties: dict, part: dict, place: str):
+        assert set(properties) - {"global"} == set(part), place
+        for name, entry in properties.items():
+            if entry.get("additionalProperties") is False:
+                compare(entry["properties"], part[name], f"{place}.{name}")
+
+    compare(schema["properties"], values, "values")
 
 
 def test_the_chart_carries_the_dashboard():
