@@ -107,6 +107,9 @@ def objects(text: str) -> list[dict]:
     return [found for found in yaml.safe_load_all(text) if found]
 
 
+FEDERATED = objects((MANIFESTS / "prometheus-federated/deployment.yml").read_text())[0]
+
+
 def of_kind(found: list[dict], *kinds: str) -> list[dict]:
     return [one for one in found if one["kind"] in kinds]
 
@@ -202,6 +205,8 @@ def test_configuration_and_pods(name, tmp_path):
         assert budget["spec"]["selector"]["matchLabels"].items() <= labels
     for policy in of_kind(found, "NetworkPolicy"):
         assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
+        allowed = policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"]
+        assert allowed.items() <= FEDERATED["metadata"]["labels"].items()
     for scaler in of_kind(found, "HorizontalPodAutoscaler"):
         assert scaler["spec"]["scaleTargetRef"]["name"] == workload["metadata"]["name"]
         assert "replicas" not in workload["spec"]
