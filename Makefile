@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build test check format bench bench-grid bench-recovery soak replay planted fuzz
+.PHONY: run build package test check format bench bench-grid bench-recovery soak replay planted fuzz
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -14,6 +14,12 @@ build:
 	@scripts/setup.sh run
 	@[ -x $(RELEASE) ] || echo "build: first build, some minutes"
 	swift build $(SWIFT_FLAGS) --configuration release --product czctl
+
+# The container image, by Docker: make package IMAGE=registry.example.com/cirrus:0.1.0
+IMAGE := cirrus:0.1.0
+package:
+	@docker version >/dev/null 2>&1 || { echo "package: no Docker daemon answers; start one, then repeat" >&2; exit 1; }
+	docker build --tag $(IMAGE) .
 
 test:
 	@scripts/setup.sh test

@@ -65,7 +65,7 @@ package struct IngestMetrics: Sendable {
         var refused: [String: Counter] = [:]
         for reason in Self.refusals {
             refused[reason] = registry.counter(
-                "cirrus_requests_refused_total", "Write requests refused as a whole.", ["reason": reason])
+                "cirrus_requests_refused_total", "Requests refused as a whole.", ["reason": reason])
         }
         requestsRefused = refused
         requestSeconds = registry.histogram(

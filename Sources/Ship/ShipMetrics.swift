@@ -91,16 +91,17 @@ package struct ShipMetrics: Sendable {
         diskCleanupPercentage = gauge("disk_cleanup_percentage", "Share of delivered files removed last, 0 to 100.")
         diskErrors = errors("disk_handle_error_total", "Looks at the disk that failed.")
         unsentFiles = registry.gauge("cirrus_unsent_files", "Files not yet at every destination.")
-        unsentBytes = registry.gauge("cirrus_unsent_bytes", "Bytes of those files.")
-        unsentRows = registry.gauge("cirrus_unsent_rows", "Rows of those files.")
+        unsentBytes = registry.gauge("cirrus_unsent_bytes", "Bytes of the files not yet at every destination.")
+        unsentRows = registry.gauge("cirrus_unsent_rows", "Rows of the files not yet at every destination.")
         let oldest = Gauge()
         oldestUnsentSince = oldest
-        registry.gauge("cirrus_oldest_unsent_seconds", "Time since the oldest of them was found.") {
+        registry.gauge("cirrus_oldest_unsent_seconds", "Time since the oldest unsent file was found.") {
             oldest.value == 0 ? 0 : max(0, wallSeconds() - oldest.value)
         }
-        quarantinedFiles = registry.gauge("cirrus_quarantined_files", "Rows of files whose bytes are damaged.")
-        uploadedFiles = registry.counter("cirrus_uploaded_files_total", "Deliveries: one a file and destination.")
-        uploadedBytes = registry.counter("cirrus_uploaded_bytes_total", "Bytes of those deliveries.")
+        quarantinedFiles = registry.gauge(
+            "cirrus_quarantined_files", "Files whose bytes are damaged, once a destination.")
+        uploadedFiles = registry.counter("cirrus_uploaded_files_total", "Files delivered, once a destination.")
+        uploadedBytes = registry.counter("cirrus_uploaded_bytes_total", "Bytes of the files delivered.")
         lastSuccess = Self.lastSuccessGauges(registry, destinations)
     }
 

@@ -1,0 +1,92 @@
+"""What the original's quick start and the documentation tell people to type."""
+
+import os
+import re
+import subprocess
+
+import duckdb
+import pytest
+
+from processes import ROOT, clean_environment, czctl_path
+from remote_write import snappy
+from test_receiver import one_series
+
+PAGE = (ROOT / "docs/querying.md").read_text()
+
+
+def send_files(url: str, *files) -> str:
+    result = subprocess.run(
+        [ROOT / "test/sendfiles.sh", *files],
+        capture_output=True, text=True, timeout=60,
+        env=clean_environment() | {"CZCTL": str(czctl_path()), "URL": url},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture
+def shipped(make_cirrus, encoder, tmp_path):
+    cirrus = make_cirrus()
+    cirrus.start("run")
+    file = tmp_path / "one.snappy"
+    file.write_bytes(snappy(encoder.v1(one_series("sent_from_a_file"))))
+    # The three paths of remote write: ours, and the original's two.
+    send_files(cirrus.write_url, file)
+    send_files(cirrus.url + "/collector")
+    send_files(cirrus.url + "/metrics?cluster_name=a&cloud_account_id=b&region=c", file)
+    cirrus.drain()
+    return cirrus
+
+
+def test_sendfiles_and_the_queries_of_the_page(shipped):
+    """Every DuckDB query of docs/querying.md runs on what test/sendfiles.sh sent."""
+    queries = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    assert len(queries) == 4
+    rows = [duckdb.sql(query.replace("demo-data/shipped", str(shipped.destination))).fetchall() for query in queries]
+    there, cpu, memory, repeated = rows
+    samples = {name: count for name, count, *_ in there}
+    # The file's two samples came twice, and are there once.
+    assert sum(samples.values()) == 1000 + 2 and samples["sent_from_a_file"] == 2
+    assert cpu and all(seconds >= 0 for _, _, seconds in cpu)
+    assert memory and all(amount > 0 for *_, amount in memory)
+    assert repeated == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="an empty root needs root")
+def test_the_root_file_system_of_the_image(tmp_path):
+    """The program runs as nobody in a root that holds nothing else."""
+    root = tmp_path / "root"
+    subprocess.run([ROOT / "scripts/root_filesystem.sh", czctl_path(), root], check=True, timeout=120)
+    # As a container has it: the program reads its arguments there.
+    (root / "proc").mkdir()
+    enter = f'mount -t proc proc {root}/proc && exec chroot --userspec=65534:65534 {root} "$0" "$@"'
+
+    def run(*command) -> str:
+        inside = ["unshare", "--mount", "sh", "-c", enter, *command]
+        result = subprocess.run(inside, capture_output=True, text=True, timeout=30)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    assert run("/cloudzero/app", "version") == run("/cloudzero/czctl", "version")
+    assert "stopped" in run("/cloudzero/czctl", "status", "--data", "/cloudzero/data")
+
+
+def anchors(text: str) -> set[str]:
+    """As a forge makes them of headings."""
+    titles = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_link_of_the_documents_leads_somewhere():
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    broken = []
+    for document in documents:
+        text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = link.partition("#")
+            if link.startswith(("http://", "https://")):
+                continue
+            target = document.parent / path if path else document
+            if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+                broken.append(f"{document.relative_to(ROOT)}: {link}")
+    assert broken == []
