@@ -1,4 +1,5 @@
-/// Sizes as Kubernetes writes them: `20Gi`, `500M`, `1e9`, `1.5Ki`, `4096`; `16MiB` too. A part of a byte is rounded up.
+/// Sizes as Kubernetes writes them: `20Gi`, `500M`, `1e9`, `1.5Ki`, `4096`; `16MiB` too. A part of a byte is rounded
+/// up.
 enum Quantity {
     private static let units: [(suffix: String, bytes: Int)] = [
         ("Ei", 1 << 60), ("Pi", 1 << 50), ("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10),
