@@ -49,10 +49,11 @@ package struct RemoteWriteHandler: HTTPHandler {
         }
         if let declaredLength, declaredLength > service.bodyByteLimit { return oversize(limit: service.bodyByteLimit) }
         let first = BodySteps.first(declaredLength)
-        if let refusal = service.admit(first, of: declaredLength ?? first) {
-            return refuse(refusal.metric, WriteAnswer.unavailable(refusal.reason))
-        }
-        return nil
+        guard let refusal = service.admit(first, of: declaredLength ?? first) else { return nil }
+        var response = refuse(refusal.metric, WriteAnswer.unavailable(refusal.reason))
+        // It drains or stops: a sender that connects anew finds another replica.
+        response.closesConnection = refusal.metric == "not_ready"
+        return response
     }
 
     package func admitMore(_ head: HTTPRequestHead, from before: Int, to after: Int) -> HTTPResponse? {

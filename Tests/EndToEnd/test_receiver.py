@@ -196,6 +196,7 @@ def test_row_06_shutting_down(make_receiver, version):
     client = RawClient(receiver.cirrus.port)
     client.send(RawClient.request(version, receiver.body(version, one_series(name, 7.0))))
     is_unavailable(client.answer(), "draining")
+    assert client.is_closed(), "the sender looks for another replica"
     assert requests.get(receiver.cirrus.url + "/readyz", timeout=30).status_code == 503
 
 

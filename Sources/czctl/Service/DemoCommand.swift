@@ -30,7 +30,7 @@ struct Demo: AsyncParsableCommand {
     @Option(name: .customLong("for"), help: "How long, as 60s or 5m (default: until Ctrl-C on a terminal, else 60s).")
     var length: DurationArgument?
 
-    @Option(help: "The port to listen on, 0 for any free one.")
+    @Option(help: "The port to listen on.")
     var port = 8080
 
     func validate() throws { _ = try duration() }
