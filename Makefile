@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build package test check format bench bench-grid bench-recovery soak replay planted fuzz
+.PHONY: run build package test check format bench bench-grid bench-recovery bench-parquet soak replay planted fuzz
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -69,3 +69,7 @@ bench-grid: build
 bench-recovery: build
 	@scripts/setup.sh test
 	.venv/bin/python Benchmarks/recovery.py
+
+bench-parquet:
+	@scripts/setup.sh test
+	.venv/bin/python Benchmarks/parquet.py --profiles compat,compact

@@ -141,6 +141,17 @@ let fuzzing: [Target] =
             path: "Fuzz/Targets", swiftSettings: testSettings)
     ]
 
+/// Only Benchmarks/parquet.py asks for it: no product of ours.
+let benchmarks: [Target] =
+    Context.environment["CIRRUS_BENCH"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "parquet-bench",
+            dependencies: ["Bytes", "Samples", "DiskIO", "Metrics", "WAL", "Parquet", "Compactor", logging],
+            path: "Benchmarks/Parquet", swiftSettings: testSettings)
+    ]
+
 let package = Package(
     name: "cirrus",
     products: [.executable(name: "czctl", targets: ["czctl"])],
@@ -154,6 +165,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     ],
-    targets: leaves + ground + formats + services + program + tests + fuzzing,
+    targets: leaves + ground + formats + services + program + tests + fuzzing + benchmarks,
     swiftLanguageModes: [.v6]
 )

@@ -17,6 +17,8 @@ durability=$(grep -aE '^(crash states|cuts during recovery|failing operations|se
 
 readers=$(.venv/bin/python Tests/Independent/compare.py "$evidence") || { echo "$readers" >&2; exit 1; }
 
+parquet=$(.venv/bin/python Tests/Independent/parquet_readers.py "$evidence") || { echo "$parquet" >&2; exit 1; }
+
 FUZZ_SECONDS=9 scripts/fuzz.sh "$@" | tee "$log"
 fuzzed=$(grep -a '^fuzz: .* executions' "$log")
 
@@ -24,5 +26,5 @@ CZCTL=$czctl .venv/bin/python -m pytest -q Tests/EndToEnd 2>&1 | tee "$log"
 end_to_end=$(sed -n 's/^\([0-9]*\) passed.*/\1/p' "$log" | tail -1)
 [ "${end_to_end:-0}" -gt 0 ] || { echo "test: no end-to-end test ran" >&2; exit 1; }
 
-printf '%s\n' "$durability" "$readers" "$fuzzed"
+printf '%s\n' "$durability" "$readers" "$parquet" "$fuzzed"
 echo "test: all passed: $swift_tests Swift tests, $end_to_end end-to-end tests"

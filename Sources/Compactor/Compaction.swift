@@ -17,10 +17,8 @@ package struct CompactionReport: Sendable {
 /// Turns one plan into published files. Deterministic: the same segments and settings give the same names and bytes
 /// (I6). Memory is bounded by the plan's series and one row group.
 package struct Compaction {
-    /// Rows gathered in one pass, unless a single series has more.
-    private static let collectRowLimit = WriterOptions.rowGroupRowLimit
-    /// Raw label bytes gathered in one pass; an estimate of 1 KiB a label set keeps the dictionary below its limit.
-    private static let collectSeriesLimit = WriterOptions.dictionaryByteLimit / 1024
+    /// Rows gathered in one pass, unless a single series has more: 24 bytes each.
+    private var collectRowLimit: Int { max(1 << 19, options.profile.rowGroupRowLimit) }
 
     private let options: CompactorOptions
     private let layout: VolumeLayout
@@ -36,19 +34,24 @@ package struct Compaction {
         self.fileSystem = fileSystem
     }
 
-    package func run(_ plan: CompactionPlan) throws -> CompactionReport {
+    /// - Parameter onProgress: takes how much of the plan is written, 0 to 100, after each row group.
+    package func run(
+        _ plan: CompactionPlan, onProgress: (Int) -> Void = { _ in }
+    ) throws -> CompactionReport {
         let publication = Publication(layout, in: fileSystem)
         var reader = PlanReader(plan, layout: layout, in: fileSystem)
         try reader.survey()
-        let survey = try PartSurvey(reader)
+        let survey = reader.parts
         var tally = Tally()
         var files: [CompactedFile] = []
         let order = SeriesOrder(reader.catalog)
         var remaining = survey.parts[...]
         while !remaining.isEmpty {
             let open = remaining.prefix(PartSurvey.openPartLimit)
-            let counts = try PartSurvey.rowCounts(open, reader)
-            for part in open { files += try write(part, counts[part]!, reader, order, number: files.count, &tally) }
+            let counts = try survey.rowCounts(open, reader)
+            for part in open {
+                files += try write(part, counts[part]!, reader, order, number: files.count, &tally, onProgress)
+            }
             remaining = remaining.dropFirst(open.count)
         }
         guard tally.written + tally.duplicates == survey.streamRows.values.reduce(0, +) else {
@@ -82,19 +85,22 @@ package struct Compaction {
 
     /// Writes the files of one part.
     private func write(
-        _ part: Part, _ counts: [UInt32], _ reader: PlanReader, _ order: SeriesOrder, number: Int, _ tally: inout Tally
+        _ part: Part, _ counts: [UInt32], _ reader: PlanReader, _ order: SeriesOrder, number: Int,
+        _ tally: inout Tally, _ onProgress: (Int) -> Void
     ) throws -> [CompactedFile] {
+        let total = max(1, reader.parts.streamRows.values.reduce(0, +))
         let context = FileContext(
             options: options, layout: layout, fileSystem: fileSystem, keyValues: keyValues(reader.plan))
         var writer = PartWriter(part, number: number, context: context)
         let builder = RowGroupColumns(
             part: part, catalog: reader.catalog, order: order, clusterName: options.clusterName,
-            cloudAccountID: options.cloudAccountID, keepsLabel: options.labelFilters[part.stream])
+            cloudAccountID: options.cloudAccountID, profile: options.profile,
+            keepsLabel: options.labelFilters[part.stream])
         let series = counts.indices.lazy.filter { counts[$0] > 0 }.map { UInt32($0) }
             .sorted(by: order.isInRowOrder)[...]
         var rest = series
         while !rest.isEmpty {
-            let group = Self.nextGroup(rest, counts)
+            let group = nextGroup(rest, counts)
             rest = rest.dropFirst(group.count)
             let collected = try RowCollector(group, of: part, counts: counts, reader)
             tally.duplicates += collected.duplicates
@@ -102,10 +108,11 @@ package struct Compaction {
             tally.written += collected.rowCount
             var row = 0
             while row < collected.rowCount {
-                let end = min(collected.rowCount, row + min(WriterOptions.rowGroupRowLimit, writer.room))
+                let end = builder.rowGroupEnd(collected, from: row, room: writer.room)
                 try writer.write(
                     try builder.columns(collected, rows: row..<end), timestamps: collected.timestamps[row..<end])
                 row = end
+                onProgress((tally.written + tally.duplicates - collected.rowCount + row) * 100 / total)
             }
         }
         try writer.finish()
@@ -113,12 +120,12 @@ package struct Compaction {
     }
 
     /// The longest run of series that one pass gathers; at least one series.
-    private static func nextGroup(_ series: ArraySlice<UInt32>, _ counts: [UInt32]) -> ArraySlice<UInt32> {
+    private func nextGroup(_ series: ArraySlice<UInt32>, _ counts: [UInt32]) -> ArraySlice<UInt32> {
         var rows = 0
         var length = 0
         for number in series {
             rows += Int(counts[Int(number)])
-            if length > 0, rows > collectRowLimit || length >= collectSeriesLimit { break }
+            if length > 0, rows > collectRowLimit { break }
             length += 1
         }
         return series.prefix(length)

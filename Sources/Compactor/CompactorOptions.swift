@@ -1,3 +1,4 @@
+package import Parquet
 package import Samples
 
 /// Settings of compaction, checked once at start.
@@ -14,6 +15,7 @@ package struct CompactorOptions: Sendable {
     package var configuration: UInt64
     /// `name version 1.2.3 (build abc)`.
     package var createdBy: String
+    package var profile = WriterProfile.compat
     /// Whether a label of this name stays in the rows of a stream; all stay in a stream that has none.
     package var labelFilters: [Streams: @Sendable (RawSpan) -> Bool] = [:]
 

@@ -14,7 +14,17 @@ package enum DecimalText {
         // `description` is the shortest text that reads back, with an exponent for very large and very small values.
         var text = value.description
         // SAFETY: the buffer is read only within the closure.
-        text.withUTF8 { unsafe expand($0.span, to: &out) }
+        text.withUTF8 { text in
+            if unsafe !text.contains(UInt8(ascii: "e")) {
+                // Most values. Whole numbers beyond 2^53 and -0 end with `.0`.
+                let isWhole =
+                    unsafe text.count > 2 && text[text.count - 2] == UInt8(ascii: ".")
+                    && text[text.count - 1] == UInt8(ascii: "0")
+                unsafe out.append(contentsOf: text.dropLast(isWhole ? 2 : 0))
+            } else {
+                unsafe expand(text.span, to: &out)
+            }
+        }
     }
 
     private static func appendInteger(_ value: Int64, to out: inout [UInt8]) {

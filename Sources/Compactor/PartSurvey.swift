@@ -11,13 +11,23 @@ struct Part: Hashable, Comparable {
         (left.stream.rawValue, left.hour) < (right.stream.rawValue, right.hour)
     }
 
+    static let millisecondsPerHour: Int64 = 3_600_000
+
     static func hour(of milliseconds: Int64) -> Int64 {
-        let quotient = milliseconds / 3_600_000
-        return milliseconds % 3_600_000 < 0 ? quotient - 1 : quotient
+        let quotient = milliseconds / millisecondsPerHour
+        return milliseconds % millisecondsPerHour < 0 ? quotient - 1 : quotient
+    }
+
+    /// Milliseconds since 1970.
+    var times: ClosedRange<Int64> {
+        // Of the first and last hour that a number can name, a part is missing.
+        let start = hour.multipliedReportingOverflow(by: Self.millisecondsPerHour)
+        let end = start.partialValue.addingReportingOverflow(Self.millisecondsPerHour - 1)
+        return (start.overflow ? .min : start.partialValue)...(end.overflow && hour > 0 ? .max : end.partialValue)
     }
 
     var kind: ReferenceID.Kind { stream == .cost ? .metrics : .observability }
-    var time: CivilTime { CivilTime(milliseconds: hour * 3_600_000) }
+    var time: CivilTime { CivilTime(milliseconds: times.lowerBound) }
 
     /// The streams that become files, in the order of their files.
     static let streams: [Streams] = [.cost, .observability]
@@ -28,42 +38,71 @@ struct PartSurvey {
     /// Parts whose row counts are held at once: 4 bytes a series each.
     static let openPartLimit = 16
 
-    private(set) var parts: [Part] = []
     /// Rows whose series nobody defined: the definition's record was damaged.
     private(set) var orphanRows = 0
     /// Rows in the log, once each, whatever their streams.
     private(set) var logRows = 0
     /// Rows of each stream, before equal ones are joined.
     private(set) var streamRows: [Streams: Int] = [:]
+    private var found: [Part] = []
+    private var numbers: [Part: Int] = [:]
+    /// Rows of each series in the first `openPartLimit` parts that were found, as long as it has been needed.
+    private var counts: [[UInt32]] = []
 
-    init(_ reader: PlanReader) throws {
-        var found: Set<Part> = []
-        var orphans = 0
-        var rows = 0
-        var streamRows: [Streams: Int] = [:]
-        try reader.forEachBatch { batch, known in
-            for row in batch.references.indices {
-                rows += 1
-                let reference = Int(batch.references[row])
-                guard reference < known.series.count, known.series[reference] != .max else {
-                    orphans += 1
-                    continue
-                }
-                let hour = Part.hour(of: batch.timestamps[row])
-                for stream in Part.streams where known.streams[reference].contains(stream) {
-                    found.insert(Part(stream: stream, hour: hour))
-                    streamRows[stream, default: 0] += 1
-                }
-            }
+    /// In the order of their files.
+    var parts: [Part] { found.sorted() }
+
+    /// Takes the rows of one batch, whose definitions are in `known`.
+    mutating func add(_ batch: Batch, _ known: PlanReader.References, seriesCount: Int) {
+        for index in counts.indices where counts[index].count < seriesCount {
+            counts[index].append(contentsOf: repeatElement(0, count: seriesCount - counts[index].count))
         }
-        parts = found.sorted()
-        orphanRows = orphans
-        logRows = rows
-        self.streamRows = streamRows
+        logRows += batch.references.count
+        for stream in Part.streams {
+            var times: ClosedRange<Int64>?
+            var part = 0
+            var rows = 0
+            for row in batch.references.indices {
+                let reference = Int(batch.references[row])
+                guard reference < known.series.count, known.series[reference] != .max,
+                    known.streams[reference].contains(stream)
+                else { continue }
+                if times?.contains(batch.timestamps[row]) != true {
+                    let next = Part(stream: stream, hour: Part.hour(of: batch.timestamps[row]))
+                    (times, part) = (next.times, number(of: next, seriesCount))
+                }
+                rows += 1
+                if part < Self.openPartLimit { counts[part][Int(known.series[reference])] += 1 }
+            }
+            if rows > 0 { streamRows[stream, default: 0] += rows }
+        }
+        for reference in batch.references
+        where Int(reference) >= known.series.count || known.series[Int(reference)] == .max { orphanRows += 1 }
+    }
+
+    private mutating func number(of part: Part, _ seriesCount: Int) -> Int {
+        if let known = numbers[part] { return known }
+        let number = found.count
+        found.append(part)
+        numbers[part] = number
+        if number < Self.openPartLimit { counts.append([UInt32](repeating: 0, count: seriesCount)) }
+        return number
+    }
+
+    /// Rows of each series of the catalog in each of `parts`: known, or counted in one more pass.
+    func rowCounts(_ parts: ArraySlice<Part>, _ reader: PlanReader) throws -> [Part: [UInt32]] {
+        guard parts.allSatisfy({ numbers[$0, default: .max] < Self.openPartLimit }) else {
+            return try Self.count(parts, reader)
+        }
+        return Dictionary(
+            uniqueKeysWithValues: parts.map { part in
+                let known = counts[numbers[part, default: 0]]
+                return (part, known + repeatElement(0, count: reader.catalog.count - known.count))
+            })
     }
 
     /// Rows of each series in each of `parts`.
-    static func rowCounts(_ parts: ArraySlice<Part>, _ reader: PlanReader) throws -> [Part: [UInt32]] {
+    private static func count(_ parts: ArraySlice<Part>, _ reader: PlanReader) throws -> [Part: [UInt32]] {
         var counts = parts.map { _ in [UInt32](repeating: 0, count: reader.catalog.count) }
         let parts = Array(parts)
         try reader.forEachBatch { batch, known in

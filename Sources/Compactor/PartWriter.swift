@@ -67,7 +67,8 @@ struct PartWriter {
         let isFiltered = context.options.labelFilters[part.stream] != nil
         var options = WriterOptions(
             createdBy: context.options.createdBy,
-            sortingColumns: Array(WriterOptions.cloudzeroSorting.prefix(isFiltered ? 1 : .max)))
+            sortingColumns: Array(WriterOptions.cloudzeroSorting.prefix(isFiltered ? 1 : .max)),
+            profile: context.options.profile)
         options.bloomFilterColumns = ["metric_name"]
         return OpenFile(
             path: path, sink: sink, writer: try ParquetWriter(schema: .cloudzero, options: options, sink: sink))

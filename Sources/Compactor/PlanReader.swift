@@ -38,8 +38,9 @@ struct PlanReader {
     private(set) var requests: [KnownRequest] = []
     /// Segments that hold histograms, exemplars or metadata: kept (design.md §3).
     private(set) var segmentsWithOthers: Set<SegmentID> = []
-    /// Rows that cannot become rows of a file: their record, or their series' definition, is damaged.
+    /// Rows that cannot become rows of a file: their record is damaged.
     private(set) var quarantinedRows = 0
+    private(set) var parts = PartSurvey()
 
     init(_ plan: CompactionPlan, layout: VolumeLayout, in fileSystem: any FileSystem) {
         self.plan = plan
@@ -48,8 +49,8 @@ struct PlanReader {
         directory = SegmentDirectory(layout.wal, in: fileSystem)
     }
 
-    /// The first pass: series, requests and damage. Damaged segments are in `quarantine/`, durable, when it returns
-    /// (I4).
+    /// The first pass: series, requests, parts and damage. Damaged segments are in `quarantine/`, durable, when it
+    /// returns (I4).
     mutating func survey() throws {
         for ending in plan.segments {
             var found = References()
@@ -61,12 +62,19 @@ struct PlanReader {
                     return
                 }
                 note(batch, in: ending.segment, &found)
+                parts.add(batch, found, seriesCount: catalog.count)
             }
             references[ending.segment] = found
             quarantinedRows += Int(summary.rowsLost) + undecodable
             if !summary.damage.isEmpty || undecodable > 0 {
                 try Quarantine.keep(summary, layout: layout, in: fileSystem)
             }
+        }
+        // A row may come before its definition where a program of another kind wrote them: later passes find it.
+        if parts.orphanRows > 0 {
+            var counted = PartSurvey()
+            try forEachBatch { batch, known in counted.add(batch, known, seriesCount: catalog.count) }
+            parts = counted
         }
     }
 
@@ -75,13 +83,13 @@ struct PlanReader {
         if !batch.histograms.isEmpty || !batch.exemplars.isEmpty || !batch.metadata.isEmpty {
             segmentsWithOthers.insert(segment)
         }
-        for series in batch.series {
+        for (series, number) in zip(batch.series, catalog.add(batch)) {
             let reference = Int(series.reference)
             if found.series.count <= reference {
                 found.series.append(contentsOf: repeatElement(.max, count: reference + 1 - found.series.count))
                 found.streams.append(contentsOf: repeatElement([], count: reference + 1 - found.streams.count))
             }
-            found.series[reference] = catalog.add(series, of: batch)
+            found.series[reference] = number
             found.streams[reference] = series.streams
         }
     }

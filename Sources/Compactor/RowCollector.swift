@@ -23,6 +23,7 @@ struct RowCollector {
             cursor[Int(number)] = total
             total += Int(counts[Int(number)])
         }
+        let times = part.times
         var timestamps = [Int64](repeating: 0, count: total)
         var createdAt = timestamps
         var values = [UInt64](repeating: 0, count: total)
@@ -30,7 +31,7 @@ struct RowCollector {
             for row in batch.references.indices {
                 let reference = Int(batch.references[row])
                 guard reference < known.series.count, known.series[reference] != .max,
-                    known.streams[reference].contains(part.stream), Part.hour(of: batch.timestamps[row]) == part.hour
+                    known.streams[reference].contains(part.stream), times.contains(batch.timestamps[row])
                 else { continue }
                 let number = Int(known.series[reference])
                 let slot = cursor[number]

@@ -8,6 +8,7 @@ struct RowGroupColumns {
     let order: SeriesOrder
     let clusterName: String
     let cloudAccountID: String
+    let profile: WriterProfile
     /// Whether a label of this name stays; nil = all stay.
     let keepsLabel: (@Sendable (RawSpan) -> Bool)?
 
@@ -19,7 +20,10 @@ struct RowGroupColumns {
             clusterName, cloudAccountID, CivilTime.padded(time.year, 4), CivilTime.padded(time.month, 2),
             CivilTime.padded(time.day, 2), CivilTime.padded(time.hour, 2),
         ]
-        var columns = try constants.map { try constant($0, rows.count) }
+        let firstEntry = [UInt32](repeating: 0, count: rows.count)
+        var columns: [ColumnValues] = try constants.map {
+            .dictionary(entries: try ByteTable([Array($0.utf8)]), indexes: firstEntry)
+        }
         columns.append(try symbols(spans, rows.count) { catalog.metric[Int($0)] })
         columns.append(try symbols(spans, rows.count) { catalog.node[Int($0)] })
         columns.append(.int64(Array(collected.createdAt[rows])))
@@ -27,6 +31,23 @@ struct RowGroupColumns {
         columns.append(try labels(spans, rows.count))
         columns.append(.strings(try values(collected.values[rows])))
         return columns
+    }
+
+    /// Raw bytes of the labels of a row group at most, one label set excepted: they are in memory whole. With ten
+    /// samples a series a row group has less.
+    private var labelByteLimit: Int { profile.dictionaryByteLimit * 3 / 8 }
+
+    /// Where the row group that begins at `start` ends: `room` and the limits of rows and of label bytes hold.
+    func rowGroupEnd(_ collected: RowCollector, from start: Int, room: Int) -> Int {
+        let limit = min(collected.rowCount, start + min(profile.rowGroupRowLimit, room))
+        var byteCount = 0
+        var end = start
+        for span in seriesSpans(collected, start..<limit) {
+            byteCount += order.labelByteCount(span.series)
+            if end > start, byteCount > labelByteLimit { break }
+            end += span.count
+        }
+        return end
     }
 
     private typealias SeriesSpan = (series: UInt32, count: Int)
@@ -42,12 +63,6 @@ struct RowGroupColumns {
             if start >= rows.upperBound { break }
         }
         return spans
-    }
-
-    private func constant(_ text: String, _ count: Int) throws -> ColumnValues {
-        var entries = ByteTable()
-        try entries.append(Array(text.utf8))
-        return .dictionary(entries: entries, indexes: [UInt32](repeating: 0, count: count))
     }
 
     /// A column of one symbol a series, entries in the order of first use.

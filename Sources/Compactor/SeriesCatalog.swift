@@ -1,11 +1,20 @@
 internal import Bytes
 internal import Samples
 
-/// The series of a plan, each once: symbol numbers of its labels, its metric and its node.
+/// The series of a plan, each once: numbers of its labels, its metric and its node.
 struct SeriesCatalog {
+    /// Symbols of a label.
+    struct Label: Hashable {
+        let name: UInt32
+        let value: UInt32
+    }
+
     private(set) var symbols = SymbolPool()
-    /// Name and value symbols in turn, series after series; names ascend within a series.
-    private var labels: [UInt32] = []
+    /// Each name with each of its values, once.
+    private(set) var labels: [Label] = []
+    private var numberOfLabel: [Label: UInt32] = [:]
+    /// Indices in `labels`, series after series; names ascend within a series.
+    private var sets: [UInt32] = []
     private var starts: [Int] = [0]
     /// Symbol of the value of `__name__` and of `node` (or of the empty text).
     private(set) var metric: [UInt32] = []
@@ -29,38 +38,58 @@ struct SeriesCatalog {
 
     var count: Int { metric.count }
 
-    /// The number of a series.
-    mutating func add(_ series: Batch.Series, of batch: Batch) -> UInt32 {
+    /// The numbers of a batch's series.
+    mutating func add(_ batch: Batch) -> [UInt32] {
+        // Those that only exemplars have are left out.
+        var numbers = [UInt32](repeating: .max, count: batch.labels.count)
+        return batch.series.map { series in
+            let set = batch.labelReferences[series.labels]
+            for reference in set where numbers[Int(reference)] == .max {
+                numbers[Int(reference)] = number(of: batch.labels[Int(reference)], in: batch)
+            }
+            return add(set.lazy.map { numbers[Int($0)] })
+        }
+    }
+
+    private mutating func number(of label: Batch.Label, in batch: Batch) -> UInt32 {
         // SAFETY: UInt8 has no padding; the batch's slices lie within its bytes.
         let bytes = unsafe batch.bytes.span.bytes
-        let first = labels.count
-        var found = (metric: emptySymbol, node: emptySymbol)
-        for label in batch.labels(series.labels) {
-            let name = symbols.intern(bytes.extracting(label.name.range))
-            let value = symbols.intern(bytes.extracting(label.value.range))
-            labels.append(name)
-            labels.append(value)
-            if name == nameSymbol { found.metric = value }
-            if name == nodeSymbol { found.node = value }
-        }
-        // SAFETY: UInt32 has no padding. Symbols are unique, so equal numbers are equal labels.
-        let key = unsafe Hash128(of: labels.span.bytes.extracting((first * 4)..<(labels.count * 4)), seed: 0)
+        let label = Label(
+            name: symbols.intern(bytes.extracting(label.name.range)),
+            value: symbols.intern(bytes.extracting(label.value.range)))
+        if let known = numberOfLabel[label] { return known }
+        let number = UInt32(labels.count)
+        labels.append(label)
+        numberOfLabel[label] = number
+        return number
+    }
+
+    private mutating func add(_ set: some Sequence<UInt32>) -> UInt32 {
+        let first = sets.count
+        sets.append(contentsOf: set)
+        // SAFETY: UInt32 has no padding. Labels are unique, so equal numbers are equal labels.
+        let key = unsafe Hash128(of: sets.span.bytes.extracting((first * 4)..<(sets.count * 4)), seed: 0)
         if let known = index[key] {
-            labels.removeLast(labels.count - first)
+            sets.removeLast(sets.count - first)
             return known
         }
         let number = UInt32(count)
         index[key] = number
-        starts.append(labels.count)
-        metric.append(found.metric)
-        node.append(found.node)
+        starts.append(sets.count)
+        metric.append(value(of: nameSymbol, in: sets[first...]))
+        node.append(value(of: nodeSymbol, in: sets[first...]))
         return number
     }
 
-    /// Name and value symbols of a series, in turn.
-    func labels(of series: UInt32) -> ArraySlice<UInt32> { labels[starts[Int(series)]..<starts[Int(series) + 1]] }
+    private func value(of name: UInt32, in set: ArraySlice<UInt32>) -> UInt32 {
+        set.last { labels[Int($0)].name == name }.map { labels[Int($0)].value } ?? emptySymbol
+    }
 
-    func isName(_ symbol: UInt32) -> Bool { symbol == nameSymbol }
+    /// Indices in `labels` of those of a series.
+    func labelSet(_ series: UInt32) -> ArraySlice<UInt32> { sets[starts[Int(series)]..<starts[Int(series) + 1]] }
+
+    /// Whether a label is the metric's name.
+    func isName(_ label: UInt32) -> Bool { labels[Int(label)].name == nameSymbol }
 
     /// Bytes of the text of a symbol.
     func text(_ symbol: UInt32) -> ArraySlice<UInt8> { symbols.bytes[symbols.range(symbol)] }
@@ -70,18 +99,16 @@ struct SeriesCatalog {
     func appendJSON(_ series: UInt32, to out: inout [UInt8], keeps: (UInt32) -> Bool) {
         out.append(UInt8(ascii: "{"))
         var isFirst = true
-        let labels = labels(of: series)
-        var at = labels.startIndex
-        while at < labels.endIndex {
-            defer { at += 2 }
-            guard keeps(labels[at]) else { continue }
+        for number in labelSet(series) {
+            let label = labels[Int(number)]
+            guard keeps(label.name) else { continue }
             if !isFirst { out.append(UInt8(ascii: ",")) }
             isFirst = false
             out.append(UInt8(ascii: "\""))
-            LabelsJSON.appendString(text(labels[at]), to: &out)
+            LabelsJSON.appendString(text(label.name), to: &out)
             out.append(UInt8(ascii: ":"))
             out.append(UInt8(ascii: "\""))
-            LabelsJSON.appendString(text(labels[at + 1]), to: &out)
+            LabelsJSON.appendString(text(label.value), to: &out)
         }
         out.append(UInt8(ascii: "}"))
     }
@@ -90,19 +117,39 @@ struct SeriesCatalog {
 /// The two orders of a catalog's series.
 struct SeriesOrder {
     private let catalog: SeriesCatalog
+    /// The place of each label among all, by the bytes of its JSON. No such text begins another, so comparing label
+    /// sets rank by rank is comparing their JSON byte by byte.
     private let ranks: [UInt32]
+    /// Bytes of the JSON strings of each label, without their opening quotes.
+    private let jsonByteCounts: [UInt32]
     /// Rank of each series' metric by plain bytes: the order of the column metric_name.
     private let metricRanks: [UInt32]
 
     init(_ catalog: SeriesCatalog) {
         self.catalog = catalog
-        ranks = catalog.symbols.ranks()
+        let symbols = catalog.symbols.ranks()
+        let keys = catalog.labels.map { label in
+            UInt64(symbols.ranks[Int(label.name)]) << 32 | UInt64(symbols.ranks[Int(label.value)])
+        }
+        var ranks = [UInt32](repeating: 0, count: keys.count)
+        for (rank, label) in keys.indices.sorted(by: { keys[$0] < keys[$1] }).enumerated() {
+            ranks[label] = UInt32(rank)
+        }
+        self.ranks = ranks
+        jsonByteCounts = catalog.labels.map { symbols.byteCounts[Int($0.name)] + symbols.byteCounts[Int($0.value)] }
         let metrics = Set(catalog.metric).sorted {
             catalog.text($0).lexicographicallyPrecedes(catalog.text($1))
         }
         var rankOfMetric: [UInt32: UInt32] = [:]
         for (rank, symbol) in metrics.enumerated() { rankOfMetric[symbol] = UInt32(rank) }
         metricRanks = catalog.metric.map { rankOfMetric[$0]! }
+    }
+
+    /// Bytes that all labels of a series take in the column's dictionary.
+    func labelByteCount(_ series: UInt32) -> Int {
+        // Braces and length; for each label an opening quote twice, a colon and a comma: `appendJSON`.
+        let set = catalog.labelSet(series)
+        return set.reduce(6 + 4 * set.count) { $0 + Int(jsonByteCounts[Int($1)]) }
     }
 
     /// Order of the rows: metric_name, then labels as JSON text.
@@ -119,21 +166,20 @@ struct SeriesOrder {
 
     /// Whether the JSON of `left` is before that of `right`; nil when they are equal.
     private func precedes(_ left: UInt32, _ right: UInt32, skippingName: Bool) -> Bool? {
-        let (a, b) = (catalog.labels(of: left), catalog.labels(of: right))
+        let (a, b) = (catalog.labelSet(left), catalog.labelSet(right))
         var (i, j) = (a.startIndex, b.startIndex)
         while true {
             if skippingName {
-                if i < a.endIndex, catalog.isName(a[i]) { i += 2 }
-                if j < b.endIndex, catalog.isName(b[j]) { j += 2 }
+                if i < a.endIndex, catalog.isName(a[i]) { i += 1 }
+                if j < b.endIndex, catalog.isName(b[j]) { j += 1 }
             }
             // `}` is after `,`: the set that goes on is the smaller.
             if i >= a.endIndex || j >= b.endIndex {
                 return i >= a.endIndex && j >= b.endIndex ? nil : j >= b.endIndex
             }
             if a[i] != b[j] { return ranks[Int(a[i])] < ranks[Int(b[j])] }
-            if a[i + 1] != b[j + 1] { return ranks[Int(a[i + 1])] < ranks[Int(b[j + 1])] }
-            i += 2
-            j += 2
+            i += 1
+            j += 1
         }
     }
 }

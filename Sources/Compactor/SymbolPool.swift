@@ -1,7 +1,7 @@
 internal import Bytes
 
-/// Label names and values of a plan, each once: 100,000 series of 14 labels take 12 MB of symbol numbers instead of
-/// 70 MB of text.
+/// Label names and values of a plan, each once: 100,000 series of 14 labels take 6 MB of numbers instead of 70 MB of
+/// text.
 struct SymbolPool {
     private(set) var bytes: [UInt8] = []
     private var offsets: [Int] = [0]
@@ -50,9 +50,11 @@ struct SymbolPool {
         slots = wider
     }
 
-    /// The place of each symbol among all, by the bytes of its JSON string with the closing quote. No such text begins
-    /// another, so comparing label sets rank by rank is comparing their JSON byte by byte.
-    func ranks() -> [UInt32] {
+    /// The place of each symbol among all, by the bytes of its JSON string with the closing quote: no such text begins
+    /// another.
+    ///
+    /// With it, the bytes of each of these texts.
+    func ranks() -> (ranks: [UInt32], byteCounts: [UInt32]) {
         var text: [UInt8] = []
         text.reserveCapacity(bytes.count + count)
         var starts = [0]
@@ -72,6 +74,6 @@ struct SymbolPool {
         }
         var ranks = [UInt32](repeating: 0, count: count)
         for (rank, symbol) in order.enumerated() { ranks[Int(symbol)] = UInt32(rank) }
-        return ranks
+        return (ranks, zip(starts, starts.dropFirst()).map { UInt32($1 - $0) })
     }
 }

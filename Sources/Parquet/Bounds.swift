@@ -139,7 +139,7 @@ struct ChunkBounds: Equatable {
     }
 
     private init(_ table: ByteTable, _ pages: [Range<Int>], _ byteLimit: Int) {
-        let byteCounts = pages.map { Int(table.offsets[$0.upperBound]) - Int(table.offsets[$0.lowerBound]) }
+        let byteCounts = pages.map { table.plainByteCount($0) - $0.count * ByteTable.lengthByteCount }
         self.init(table, pages.map { Extremes(table, $0) }, byteLimit, byteCounts, usesEveryEntry: true)
     }
 

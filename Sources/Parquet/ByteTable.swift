@@ -1,19 +1,24 @@
 internal import Bytes
 
-/// Many byte strings in one arena: string `i` is `bytes[offsets[i]..<offsets[i + 1]]`.
+/// Many byte strings in one arena, as PLAIN has them: each behind its length in a u32 LE. So a page of them is a part
+/// of the arena.
 ///
 /// Less than 2^31 bytes, since every size of the format is an i32.
 package struct ByteTable: Equatable, Sendable {
     package static let byteLimit = Int(Int32.max)
+    static let lengthByteCount = 4
 
-    package private(set) var bytes: [UInt8] = []
-    /// One more than strings; the first is 0, none is smaller than the one before.
-    package private(set) var offsets: [UInt32] = [0]
+    /// Lengths and strings.
+    private(set) var bytes: [UInt8] = []
+    /// Where the length of each string stands, and the end: one more than strings; the first is 0, each at least 4
+    /// above the one before.
+    private(set) var offsets: [UInt32] = [0]
 
     package init() {}
 
+    /// - Parameter byteCount: of the strings, without lengths.
     package init(reserving count: Int, bytes byteCount: Int) {
-        bytes.reserveCapacity(byteCount)
+        bytes.reserveCapacity(byteCount + count * Self.lengthByteCount)
         offsets.reserveCapacity(count + 1)
     }
 
@@ -29,37 +34,75 @@ package struct ByteTable: Equatable, Sendable {
         get {
             precondition(index < count, "the string is in the table")
             let offsets = offsets.span
-            // SAFETY: index + 1 < offsets.count; offsets ascend up to bytes.count; UInt8 has no padding.
+            // SAFETY: index + 1 < offsets.count; offsets ascend by 4 at least, up to bytes.count; UInt8 has no padding.
             return unsafe bytes.span.bytes.extracting(
-                unchecked: Int(offsets[unchecked: index])..<Int(offsets[unchecked: index + 1]))
+                unchecked: Int(offsets[unchecked: index]) + Self.lengthByteCount..<Int(offsets[unchecked: index + 1]))
         }
     }
 
-    package func length(_ index: Int) -> Int { Int(offsets[index + 1] - offsets[index]) }
+    /// A copy of the string.
+    package func string(_ index: Int) -> [UInt8] {
+        [UInt8](bytes[Int(offsets[index]) + Self.lengthByteCount..<Int(offsets[index + 1])])
+    }
+
+    package func length(_ index: Int) -> Int { Int(offsets[index + 1] - offsets[index]) - Self.lengthByteCount }
+
+    /// Bytes of some strings with their lengths: what they take in PLAIN.
+    func plainByteCount(_ rows: Range<Int>) -> Int { Int(offsets[rows.upperBound]) - Int(offsets[rows.lowerBound]) }
+
+    var plainByteCount: Int { bytes.count }
+
+    /// Some strings in PLAIN.
+    @_lifetime(borrow self)
+    func plain(_ rows: Range<Int>) -> RawSpan {
+        // SAFETY: UInt8 has no padding; offsets end with bytes.count.
+        unsafe bytes.span.bytes.extracting(Int(offsets[rows.lowerBound])..<Int(offsets[rows.upperBound]))
+    }
 
     /// - Throws: `.tooLarge` when the arena would pass `byteLimit`; nothing was appended.
     package mutating func append(_ value: RawSpan) throws(ParquetError) {
-        try reserve(value.byteCount)
+        try appendLength(value.byteCount)
         bytes.append(value)
         offsets.append(UInt32(bytes.count))
     }
 
     package mutating func append(_ value: [UInt8]) throws(ParquetError) {
-        try reserve(value.count)
+        try appendLength(value.count)
         bytes.append(contentsOf: value)
         offsets.append(UInt32(bytes.count))
     }
 
-    private func reserve(_ more: Int) throws(ParquetError) {
-        guard more <= Self.byteLimit - bytes.count else {
-            throw ParquetError(.tooLarge(what: "string table", size: bytes.count + more, limit: Self.byteLimit))
+    private mutating func appendLength(_ length: Int) throws(ParquetError) {
+        let size = bytes.count + Self.lengthByteCount + length
+        guard size <= Self.byteLimit else {
+            throw ParquetError(.tooLarge(what: "string table", size: size, limit: Self.byteLimit))
         }
+        // SAFETY: the buffer is read only within the closure.
+        unsafe withUnsafeBytes(of: UInt32(length).littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
-    /// Forgets the strings and keeps the storage.
-    package mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-        offsets.removeAll(keepingCapacity: true)
-        offsets.append(0)
+    /// Appends `count` strings in PLAIN, and wants `plain` to end there.
+    mutating func append(plain: RawSpan, count: Int) throws(ParquetError) {
+        guard plain.byteCount <= Self.byteLimit - bytes.count else {
+            throw ParquetError(
+                .tooLarge(what: "string table", size: bytes.count + plain.byteCount, limit: Self.byteLimit))
+        }
+        let start = bytes.count
+        var at = 0
+        for _ in 0..<count {
+            guard plain.byteCount - at >= Self.lengthByteCount else {
+                throw ParquetError(.corrupt("a string is longer than its page"))
+            }
+            // SAFETY: at + 4 <= byteCount.
+            let length = unsafe plain.unsafeLoadUnaligned(fromUncheckedByteOffset: at, as: UInt32.self).littleEndian
+            at += Self.lengthByteCount
+            guard Int(length) <= plain.byteCount - at else {
+                throw ParquetError(.corrupt("a string is longer than its page"))
+            }
+            at += Int(length)
+            offsets.append(UInt32(start + at))
+        }
+        guard at == plain.byteCount else { throw ParquetError(.corrupt("bytes after the last string")) }
+        bytes.append(plain)
     }
 }

@@ -77,16 +77,16 @@ struct ColumnChunkReader {
 
     private mutating func decodeStrings() throws(ParquetError) {
         if let page = try dictionaryPage() {
-            var entries = ByteTable(reserving: 0, bytes: raw.count)
+            var entries = ByteTable()
             try withBody { body throws(ParquetError) in
-                try PlainEncoding.decode(body, count: page.valueCount, into: &entries)
+                try entries.append(plain: body, count: page.valueCount)
             }
             decoded.values = .dictionary(entries: entries, indexes: try decodeIndexes(below: entries.count))
         } else {
             var table = ByteTable()
             try forEachDataPage { page, body throws(ParquetError) in
                 guard page.encoding == .plain else { throw ParquetError(.notSupported("\(page.encoding) of strings")) }
-                try PlainEncoding.decode(body, count: page.valueCount, into: &table)
+                try table.append(plain: body, count: page.valueCount)
             }
             decoded.values = .strings(table)
         }
@@ -115,7 +115,7 @@ struct ColumnChunkReader {
     private mutating func decodeIndexes(below limit: Int) throws(ParquetError) -> [UInt32] {
         var indexes: [UInt32] = []
         // Our row groups at most: what a file claims beyond it, it must first have.
-        indexes.reserveCapacity(min(rowCount, WriterOptions.rowGroupRowLimit))
+        indexes.reserveCapacity(min(rowCount, WriterProfile.compact.rowGroupRowLimit))
         try forEachDataPage { page, body throws(ParquetError) in
             guard page.encoding == .rleDictionary else {
                 throw ParquetError(.notSupported("\(page.encoding) beside a dictionary"))

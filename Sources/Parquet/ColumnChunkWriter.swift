@@ -22,11 +22,15 @@ struct EncodedChunk {
 /// Encodes column chunks, one after the other; its buffers are reused.
 struct ColumnChunkWriter {
     private let window: WriterOptions.SnappyWindow
+    private let dictionaryByteLimit: Int
     private var raw: [UInt8] = []
     private var compressed: [UInt8] = []
     private var header = CompactWriter()
 
-    init(window: WriterOptions.SnappyWindow) { self.window = window }
+    init(_ options: WriterOptions) {
+        window = options.snappyWindow
+        dictionaryByteLimit = options.profile.dictionaryByteLimit
+    }
 
     /// - Throws: `.tooLarge` for a page that readers refuse.
     mutating func encode(
@@ -46,8 +50,7 @@ struct ColumnChunkWriter {
         let interned = try InternedStrings(table)
         if policy == .dictionary { return try dictionary(interned.entries, interned.indexes, pages) }
         let plain = try plain(table, pages)
-        let dictionaryByteCount = PlainEncoding.byteCount(interned.entries, 0..<interned.entries.count)
-        guard dictionaryByteCount <= WriterOptions.dictionaryByteLimit else { return plain }
+        guard interned.entries.plainByteCount <= dictionaryByteLimit else { return plain }
         let dictionary = try dictionary(interned.entries, interned.indexes, pages)
         return dictionary.bytes.count < plain.bytes.count ? dictionary : plain
     }
@@ -67,58 +70,49 @@ struct ColumnChunkWriter {
     private mutating func dictionary(
         _ entries: ByteTable, _ indexes: [UInt32], _ pages: [Range<Int>]
     ) throws(ParquetError) -> EncodedChunk {
-        let byteCount = PlainEncoding.byteCount(entries, 0..<entries.count)
-        guard byteCount <= WriterOptions.dictionaryByteLimit || entries.count == 1 else {
-            throw ParquetError(
-                .tooLarge(what: "dictionary page", size: byteCount, limit: WriterOptions.dictionaryByteLimit))
+        let byteCount = entries.plainByteCount
+        guard byteCount <= dictionaryByteLimit || entries.count == 1 else {
+            throw ParquetError(.tooLarge(what: "dictionary page", size: byteCount, limit: dictionaryByteLimit))
         }
-        raw.removeAll(keepingCapacity: true)
-        PlainEncoding.encode(entries, 0..<entries.count, into: &raw)
-        return try dictionary(count: entries.count, indexes, pages)
+        return try dictionary(entries.plain(0..<entries.count), count: entries.count, indexes, pages)
     }
 
     private mutating func dictionary(
         _ interned: InternedNumbers, _ pages: [Range<Int>]
     ) throws(ParquetError) -> EncodedChunk {
-        raw.removeAll(keepingCapacity: true)
-        PlainEncoding.encode(interned.entries.span, into: &raw)
-        return try dictionary(count: interned.entries.count, interned.indexes, pages)
+        // SAFETY: Int64 has no padding. Every platform we run on is little endian, as PLAIN is.
+        let plain = unsafe interned.entries.span.bytes
+        return try dictionary(plain, count: interned.entries.count, interned.indexes, pages)
     }
 
-    /// With the dictionary page's body in `raw`.
     private mutating func dictionary(
-        count: Int, _ indexes: [UInt32], _ pages: [Range<Int>]
+        _ entries: RawSpan, count: Int, _ indexes: [UInt32], _ pages: [Range<Int>]
     ) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
         chunk.hasDictionary = true
         chunk.encoding = .rleDictionary
-        try appendPage(PageHeader(type: .dictionary, encoding: .plain, valueCount: count), to: &chunk)
+        try appendPage(PageHeader(type: .dictionary, encoding: .plain, valueCount: count), entries, to: &chunk)
         let width = HybridRLE.width(ofDictionary: count)
         for rows in pages {
             raw.removeAll(keepingCapacity: true)
             raw.append(UInt8(width))
             HybridRLE.encode(indexes.span.extracting(rows), width: width, into: &raw)
-            try appendData(rows, to: &chunk)
+            try appendRaw(rows, to: &chunk)
         }
         return chunk
     }
 
     private mutating func plain(_ table: ByteTable, _ pages: [Range<Int>]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
-        for rows in pages {
-            raw.removeAll(keepingCapacity: true)
-            PlainEncoding.encode(table, rows, into: &raw)
-            try appendData(rows, to: &chunk)
-        }
+        for rows in pages { try appendData(rows, table.plain(rows), to: &chunk) }
         return chunk
     }
 
     private mutating func plain(_ numbers: [Int64], _ pages: [Range<Int>]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
         for rows in pages {
-            raw.removeAll(keepingCapacity: true)
-            PlainEncoding.encode(numbers.span.extracting(rows), into: &raw)
-            try appendData(rows, to: &chunk)
+            // SAFETY: Int64 has no padding. Every platform we run on is little endian, as PLAIN is.
+            try appendData(rows, unsafe numbers.span.extracting(rows).bytes, to: &chunk)
         }
         return chunk
     }
@@ -132,40 +126,50 @@ struct ColumnChunkWriter {
             guard DeltaBinaryPacked.encode(numbers.span.extracting(rows), into: &raw) else {
                 return try plain(numbers, pages)
             }
-            try appendData(rows, to: &chunk)
+            try appendRaw(rows, to: &chunk)
         }
         return chunk
     }
 
-    private mutating func appendData(_ rows: Range<Int>, to chunk: inout EncodedChunk) throws(ParquetError) {
+    /// A data page whose body is in `raw`.
+    private mutating func appendRaw(_ rows: Range<Int>, to chunk: inout EncodedChunk) throws(ParquetError) {
+        // Out of self, which `raw.span` borrows whole.
+        var raw: [UInt8] = []
+        swap(&raw, &self.raw)
+        // SAFETY: UInt8 has no padding and every bit pattern is valid.
+        try appendData(rows, unsafe raw.span.bytes, to: &chunk)
+        swap(&raw, &self.raw)
+    }
+
+    private mutating func appendData(
+        _ rows: Range<Int>, _ body: RawSpan, to chunk: inout EncodedChunk
+    ) throws(ParquetError) {
         let start = chunk.bytes.count
-        try appendPage(PageHeader(type: .data, encoding: chunk.encoding, valueCount: rows.count), to: &chunk)
+        try appendPage(PageHeader(type: .data, encoding: chunk.encoding, valueCount: rows.count), body, to: &chunk)
         chunk.dataPages.append(EncodedChunk.Page(offset: start, byteCount: chunk.bytes.count - start, rows: rows))
     }
 
-    /// Compresses `raw` and appends it behind its header.
-    private mutating func appendPage(_ page: PageHeader, to chunk: inout EncodedChunk) throws(ParquetError) {
+    /// Compresses `body` and appends it behind its header.
+    private mutating func appendPage(
+        _ page: PageHeader, _ body: RawSpan, to chunk: inout EncodedChunk
+    ) throws(ParquetError) {
         let limit = Int(Int32.max)
-        guard Snappy.wholeWindowBound(raw.count) <= limit else {
-            throw ParquetError(.tooLarge(what: "page", size: raw.count, limit: limit))
+        guard Snappy.wholeWindowBound(body.byteCount) <= limit else {
+            throw ParquetError(.tooLarge(what: "page", size: body.byteCount, limit: limit))
         }
-        // Out of self, which `raw.span` borrows whole.
-        var compressed: [UInt8] = []
-        swap(&compressed, &self.compressed)
         switch window {
-        // SAFETY: UInt8 has no padding and every bit pattern is valid, here and below.
-        case .wholePage: Snappy.compressWholeWindow(unsafe raw.span.bytes, into: &compressed)
-        case .libsnappy: compressed = unsafe Snappy.compress(raw.span.bytes)
+        case .wholePage: Snappy.compressWholeWindow(body, into: &compressed)
+        case .libsnappy: compressed = Snappy.compress(body)
         }
         var page = page
-        page.uncompressedByteCount = raw.count
+        page.uncompressedByteCount = body.byteCount
         page.compressedByteCount = compressed.count
+        // SAFETY: UInt8 has no padding and every bit pattern is valid.
         page.checksum = CRC32.of(unsafe compressed.span.bytes)
         header.removeAll()
         page.encode(to: &header)
         chunk.bytes.append(contentsOf: header.bytes)
         chunk.bytes.append(contentsOf: compressed)
-        chunk.uncompressedByteCount += header.bytes.count + raw.count
-        swap(&compressed, &self.compressed)
+        chunk.uncompressedByteCount += header.bytes.count + body.byteCount
     }
 }

@@ -14,6 +14,9 @@ package struct Encoding: RawRepresentable, Hashable, Sendable, CustomStringConve
     package static let plain = Encoding(rawValue: 0)
     /// Of levels; a column of REQUIRED leaves has none, and still names it.
     package static let rle = Encoding(rawValue: 3)
+    /// Of levels, in old files.
+    static let bitPacked = Encoding(rawValue: 4)
+    static let unknown = Encoding(rawValue: -1)
     package static let deltaBinaryPacked = Encoding(rawValue: 5)
     package static let rleDictionary = Encoding(rawValue: 8)
 

@@ -23,7 +23,10 @@ extension FileMetadata {
     }
 
     init(from reader: inout CompactReader) throws(ParquetError) {
+        // A flipped bit makes one of them a field that nobody knows; those behind it are then unknown, too.
+        var required: Set = [1, 2, 3, 4]
         try reader.structure { reader, field throws(ParquetError) in
+            required.remove(field.id)
             switch field.id {
             case 1: _ = try reader.int32(field)
             case 2: try reader.list(field) { r throws(ParquetError) in schema.append(try SchemaElement(from: &r)) }

@@ -35,6 +35,8 @@ struct PageHeader: Equatable {
 
     init(from reader: inout CompactReader) throws(ParquetError) {
         var details: PageType?
+        // Fields that the format requires: absent is not what they are where nothing is stated.
+        (encoding, levelEncodings) = (.unknown, [.unknown, .unknown])
         try reader.structure { reader, field throws(ParquetError) in
             switch field.id {
             case 1: type = PageType(rawValue: try reader.int32(field))
@@ -47,8 +49,13 @@ struct PageHeader: Equatable {
             default: try reader.skip(field)
             }
         }
+        let levels: [Encoding] = [.rle, .bitPacked]
+        guard type != .data || levelEncodings.allSatisfy(levels.contains) else {
+            throw reader.corrupt("a page whose levels have no encoding")
+        }
         if type == .dataV2 { throw ParquetError(.notSupported("a data page of version 2")) }
         guard details == type else { throw reader.corrupt("a page header without the details of its type") }
+        if type == .dictionary { levelEncodings = [.rle, .rle] }
     }
 
     private mutating func readDetails(

@@ -24,7 +24,7 @@ enum PagePlan {
         var (fits, fails) = (start + 1, end + 1)
         while fits + 1 < fails {
             let middle = (fits + fails) / 2
-            if PlainEncoding.byteCount(table, start..<middle) <= byteLimit { fits = middle } else { fails = middle }
+            if table.plainByteCount(start..<middle) <= byteLimit { fits = middle } else { fails = middle }
         }
         return fits
     }

@@ -29,7 +29,15 @@ package struct ParquetFile<Source: ByteSource> {
         metadata = try FileMetadata(from: &reader)
         guard reader.position == footer.count else { throw reader.corrupt("bytes after the footer") }
         self.source = source
+        guard FooterChecksums.holds(metadata, footer: footer) else {
+            throw ParquetError(.corrupt("the CRC of the footer is not the one stated in it"), at: footerOffset)
+        }
         try metadata.validate(bodyEnd: footerOffset)
+        let indexOffset = metadata.pagesEnd
+        let indexes = try source.read(at: indexOffset, count: footerOffset - indexOffset)
+        guard FooterChecksums.holds(metadata, indexes: indexes) else {
+            throw ParquetError(.corrupt("the CRC of the indexes is not the one in the footer"), at: indexOffset)
+        }
     }
 
     /// The decoded values of one column in one row group.
@@ -68,6 +76,13 @@ extension FileMetadata {
     package var leaves: [SchemaElement] { schema.filter { $0.childCount == nil } }
 
     func leafName(_ column: Int) -> String { leaves[column].name }
+
+    /// First byte behind the pages of all row groups.
+    fileprivate var pagesEnd: Int {
+        rowGroups.flatMap(\.columns).reduce(FileLayout.magic.count) {
+            max($0, $1.firstPageOffset + $1.compressedByteCount)
+        }
+    }
 
     /// The leaf if the schema is flat and the column REQUIRED.
     func flatLeaf(_ column: Int) -> SchemaElement? {

@@ -25,7 +25,7 @@ struct RowGroupWriter {
         }
         self.schema = schema
         self.options = options
-        chunkWriter = ColumnChunkWriter(window: options.snappyWindow)
+        chunkWriter = ColumnChunkWriter(options)
         metadata = FileMetadata(schema: schema.elements, createdBy: options.createdBy)
     }
 
@@ -138,6 +138,7 @@ struct RowGroupWriter {
         try place(\.columnIndex, stating: \.columnIndex, ColumnIndex.encode, to: &writer)
         try place(\.offsetIndex, stating: \.offsetIndex, OffsetIndex.encode, to: &writer)
         metadata.keyValues = keyValues.map { FileMetadata.KeyValue(key: $0.0, value: $0.1) }
+        if options.checksumsFooter { FooterChecksums.add(to: &metadata, indexes: writer.bytes) }
         let footerStart = writer.bytes.count
         metadata.encode(to: &writer)
         let footerByteCount = writer.bytes.count - footerStart

@@ -1,3 +1,19 @@
+/// How large the parts of a file are: `parquet.profile`.
+package enum WriterProfile: String, CaseIterable, Sendable {
+    /// For every reader, and for memory of some tens of megabytes.
+    case compat
+    /// A tenth smaller, for four times the memory in writer and reader.
+    case compact
+
+    /// Rows of a row group at most. The caller cuts: it alone knows where a row group may end.
+    package var rowGroupRowLimit: Int { self == .compat ? 262_144 : 1_048_576 }
+    /// Raw bytes (lengths of 4 bytes included) of one column's dictionary in a row group at most: some readers refuse
+    /// pages of more than 64 MiB, compressed or not.
+    package var dictionaryByteLimit: Int { self == .compat ? 64 << 20 : 128 << 20 }
+    var pageRowLimit: Int { self == .compat ? 131_072 : 1_048_576 }
+    var pageByteLimit: Int { self == .compat ? 4 << 20 : 64 << 20 }
+}
+
 /// How a file is laid out; the defaults are those of docs/formats/parquet.md.
 package struct WriterOptions: Equatable, Sendable {
     package enum SnappyWindow: Equatable, Sendable {
@@ -17,28 +33,28 @@ package struct WriterOptions: Equatable, Sendable {
         }
     }
 
-    /// Rows of a row group at most. The caller cuts: it alone knows where a row group may end.
-    package static let rowGroupRowLimit = 262_144
-    /// Raw bytes (lengths of 4 bytes included) of one column's dictionary in a row group at most: readers refuse
-    /// pages of more than 64 MiB.
-    package static let dictionaryByteLimit = 64 << 20
-
     /// `name version 1.2.3 (build abcdef)`: a text of another shape makes parquet-java ignore string statistics.
     package var createdBy: String
     /// The order of rows within each row group; only if it is true.
     package var sortingColumns: [SortingColumn]
-    package var pageRowLimit = 131_072
+    package let profile: WriterProfile
+    package var pageRowLimit: Int
     /// Raw bytes of a data page at most, one value excepted.
-    package var pageByteLimit = 4 << 20
+    package var pageByteLimit: Int
     /// Bytes of a string bound in statistics at most.
     package var statisticsByteLimit = 64
     /// Names of columns that get a bloom filter; only dictionary-encoded chunks do.
     package var bloomFilterColumns: [String] = []
     package var snappyWindow = SnappyWindow.wholePage
+    /// Two keys with the CRC-32 of footer and indexes: not in files that other writers must make alike.
+    package var checksumsFooter = true
 
-    package init(createdBy: String, sortingColumns: [SortingColumn] = []) {
+    package init(createdBy: String, sortingColumns: [SortingColumn] = [], profile: WriterProfile = .compat) {
         self.createdBy = createdBy
         self.sortingColumns = sortingColumns
+        self.profile = profile
+        pageRowLimit = profile.pageRowLimit
+        pageByteLimit = profile.pageByteLimit
     }
 
     /// metric_name, labels, timestamp: the order of a CloudZero file's rows.

@@ -159,7 +159,7 @@ struct PublicationCrashTests {
     }()
 
     @Test("the compaction is as long as it was when the cases were counted")
-    func pinned() { #expect(Self.operations.count == 166) }
+    func pinned() { #expect(Self.operations.count == 152) }
 
     @Test("each row is published exactly once", arguments: Crash.fixed)
     func powerCut(survival: Crash) throws {

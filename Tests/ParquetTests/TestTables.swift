@@ -53,16 +53,10 @@ extension ColumnValues {
     /// The strings of the rows, whatever their representation.
     var rows: [[UInt8]] {
         switch self {
-        case .strings(let table): (0..<table.count).map { [UInt8](table, $0) }
-        case .dictionary(let entries, let indexes): indexes.map { [UInt8](entries, Int($0)) }
+        case .strings(let table): (0..<table.count).map { table.string($0) }
+        case .dictionary(let entries, let indexes): indexes.map { entries.string(Int($0)) }
         case .int64: []
         }
-    }
-}
-
-extension [UInt8] {
-    fileprivate init(_ table: ByteTable, _ index: Int) {
-        self = Self(table.bytes[Int(table.offsets[index])..<Int(table.offsets[index + 1])])
     }
 }
 

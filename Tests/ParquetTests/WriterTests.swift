@@ -67,7 +67,7 @@ struct WriterTests {
     }
 
     @Test func refusesADictionaryThatReadersRefuse() throws {
-        let entry = [UInt8](repeating: 1, count: WriterOptions.dictionaryByteLimit / 2)
+        let entry = [UInt8](repeating: 1, count: WriterProfile.compat.dictionaryByteLimit / 2)
         let table: ColumnValues = .dictionary(entries: try ByteTable([entry, entry + [2]]), indexes: [0, 1])
         guard case .tooLarge = try Self.reason([table, .int64([1, 2])]) else {
             Issue.record("a dictionary over the limit was taken")

@@ -7,7 +7,7 @@ struct Inspect: ParsableCommand {
         discussion: """
             Examples:
               czctl inspect wal demo-data/wal/00000000000000000001.wal
-              czctl inspect parquet demo-data/uploaded/NAME.parquet --schema --meta
+              czctl inspect FILE.parquet --schema --meta
             """,
-        subcommands: [InspectWAL.self, InspectParquet.self])
+        subcommands: [InspectWAL.self, InspectParquet.self], defaultSubcommand: InspectParquet.self)
 }

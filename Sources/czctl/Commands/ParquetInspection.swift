@@ -128,7 +128,7 @@ struct ParquetInspection: Encodable {
     }
 
     private static func text(_ table: ByteTable, _ index: Int) -> String {
-        String(decoding: table.bytes[Int(table.offsets[index])..<Int(table.offsets[index + 1])], as: UTF8.self)
+        String(decoding: table.string(index), as: UTF8.self)
     }
 }
 

@@ -65,6 +65,8 @@ struct StatusReport: Encodable, Sendable {
         var fsyncP99Seconds: Double?
         /// Segments in work, `<first>-<last>`.
         var compacting: String?
+        /// Of their rows, how many are written, 0 to 100.
+        var compactingPercent: Int?
     }
 
     /// Files by state. With several destinations a file counts once for each.

@@ -68,6 +68,7 @@ extension StatusReport.Log {
         newestVerdict = survey.newest?.verdict.map { "\($0)" }
         fsyncP99Seconds = live?.fsyncP99Seconds
         compacting = live?.compacting
+        compactingPercent = live?.compactingPercent
     }
 }
 

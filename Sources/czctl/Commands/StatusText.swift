@@ -92,7 +92,9 @@ struct StatusText {
             parts.append("\(sum.segments) \(word)")
         }
         if let p99 = log.fsyncP99Seconds { parts.append("fsync p99 \(HumanText.latency(seconds: p99))") }
-        if let compacting = log.compacting { parts.append("compacting \(compacting)") }
+        if let compacting = log.compacting {
+            parts.append("compacting \(compacting)" + (log.compactingPercent.map { ", \($0) %" } ?? ""))
+        }
         return parts
     }
 

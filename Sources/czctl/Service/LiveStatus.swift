@@ -36,6 +36,7 @@ struct LiveStatus: Codable, Sendable {
     var activeRows: UInt64?
     var walError: String?
     var compacting: String?
+    var compactingPercent: Int?
     var compactionError: String?
     var shipLastError: String?
 }

@@ -263,6 +263,7 @@ final class Service: Sendable {
                 status.activeRows = collector.log.active?.rows
                 status.walError = collector.log.lastError
                 status.compacting = collector.compactor.compacting
+                status.compactingPercent = collector.compactor.compactingPercent
                 status.compactionError = collector.compactor.lastError
             }
             status.shipLastError = shipper?.ship.lastReport?.failures.first

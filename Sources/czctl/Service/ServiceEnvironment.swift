@@ -7,6 +7,7 @@ internal import Ingest
 internal import Logging
 internal import Metrics
 internal import NIOPosix
+internal import Parquet
 internal import RegularExpressions
 internal import RemoteWrite
 internal import Ship
@@ -99,13 +100,14 @@ struct ServiceEnvironment: Sendable {
             dedupWindow: settings.dedup.window, configuration: configurationFingerprint,
             createdBy: Version.createdBy)
         options.labelFilters = filter.labelFilters
+        options.profile = settings.parquet.profile == .compact ? .compact : .compat
         return options
     }
 
     /// Of what decides the files' content.
     var configurationFingerprint: UInt64 {
         var text = "\(settings.clusterName)\u{0}\(settings.cloudAccountID)\u{0}\(settings.database.recordLimit)"
-        text += "\u{0}\(settings.metrics)"
+        text += "\u{0}\(settings.metrics)\u{0}\(settings.parquet.profile)"
         // FNV-1a: a label for people and footers, nothing rests on it.
         return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
