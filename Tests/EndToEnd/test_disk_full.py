@@ -24,7 +24,8 @@ ACCEPT_SECONDS = 5  # from free space to the next 2xx
 
 def rows_in(folder) -> int:
     files = [str(file) for file in files_below(folder)]
-    return duckdb.execute("select count(*) from read_parquet(?)", [files]).fetchone()[0] if files else 0
+    with duckdb.connect() as connection:
+        return connection.execute("select count(*) from read_parquet(?)", [files]).fetchone()[0] if files else 0
 
 
 class FullDisk:

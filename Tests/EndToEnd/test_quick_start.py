@@ -42,7 +42,9 @@ def test_sendfiles_and_the_queries_of_the_page(shipped):
     """Every DuckDB query of docs/querying.md runs on what test/sendfiles.sh sent."""
     queries = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
     assert len(queries) == 4
-    rows = [duckdb.sql(query.replace("demo-data/shipped", str(shipped.destination))).fetchall() for query in queries]
+    here = [query.replace("demo-data/shipped", str(shipped.destination)) for query in queries]
+    with duckdb.connect() as connection:
+        rows = [connection.sql(query).fetchall() for query in here]
     there, cpu, memory, repeated = rows
     samples = {name: count for name, count, *_ in there}
     # The file's two samples came twice, and are there once.
