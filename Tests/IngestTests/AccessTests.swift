@@ -117,8 +117,7 @@ struct AccessTests {
     @Test func connectionsOfOneAddressAreLimited() async throws {
         let refused = Mutex<[AccessRefusal]>([])
         let access = ServerAccess { refusal in refused.withLock { $0.append(refusal) } }
-        let options = HTTPServerOptions(address: "127.0.0.1", port: 0, connectionsPerAddressLimit: 2)
-        try await withServer(options: options, access: access) { server, first in
+        try await withServer(options: patient { $0.connectionsPerAddressLimit = 2 }, access: access) { server, first in
             func connect() async throws -> RawClient {
                 try await RawClient(port: server.server.port, group: server.group)
             }

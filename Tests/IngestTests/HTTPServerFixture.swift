@@ -17,9 +17,17 @@ struct Fixture: Sendable {
     let group: any EventLoopGroup
 }
 
+/// A server on loopback whose times outlast a test that waits long for its turn, save those that `change` makes short.
+func patient(_ change: (inout HTTPServerOptions) -> Void = { _ in }) -> HTTPServerOptions {
+    var options = HTTPServerOptions(
+        address: "127.0.0.1", port: 0, headerTimeout: .minutes(5), idleTimeout: .minutes(5), drainTimeout: .minutes(5))
+    change(&options)
+    return options
+}
+
 func withServer(
-    limit: Int = 100, options: HTTPServerOptions = HTTPServerOptions(address: "127.0.0.1", port: 0),
-    access: ServerAccess = ServerAccess(), _ body: (Fixture, RawClient) async throws -> Void
+    limit: Int = 100, options: HTTPServerOptions = patient(), access: ServerAccess = ServerAccess(),
+    _ body: (Fixture, RawClient) async throws -> Void
 ) async throws {
     let group = MultiThreadedEventLoopGroup.singleton
     let handler = RecordingHandler(limit: limit)

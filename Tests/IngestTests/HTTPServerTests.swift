@@ -117,7 +117,7 @@ struct HTTPServerTests {
 
     @Test func bodyTooLargeToDropClosesAfterTheAnswer() async throws {
         try await withServer(
-            limit: 10, options: HTTPServerOptions(address: "127.0.0.1", port: 0, discardByteLimit: 1000)
+            limit: 10, options: patient { $0.discardByteLimit = 1000 }
         ) { _, client in
             try await client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n12345")
             let refused = try await client.response()
@@ -188,7 +188,7 @@ struct HTTPServerTests {
     }
 
     @Test func headersOverTheLimitAreRefused() async throws {
-        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, headerByteLimit: 1000)) {
+        try await withServer(options: patient { $0.headerByteLimit = 1000 }) {
             _, client in
             try await client.send("GET / HTTP/1.1\r\nHost: h\r\nA: \(String(repeating: "a", count: 1000))\r\n\r\n")
             #expect(try await client.response().status == 431)
@@ -231,7 +231,7 @@ struct HTTPServerTests {
     }
 
     @Test func everyNthRequestEndsTheConnection() async throws {
-        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, reconnectFrequency: 3)) {
+        try await withServer(options: patient { $0.reconnectFrequency = 3 }) {
             _, client in
             var connections: [String?] = []
             for _ in 0..<3 {
@@ -266,22 +266,24 @@ struct HTTPServerTests {
     }
 
     @Test func silentClientsAreClosed() async throws {
-        // Long enough for a client on a busy machine to say what it means to say.
-        let short = TimeAmount.seconds(2)
-        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, headerTimeout: short)) {
-            _, client in
-            try await client.send("GET / HTTP/1.1\r\nHo")
+        let short = TimeAmount.seconds(1)
+        try await withServer(options: patient { $0.headerTimeout = short }) {
+            server, _ in
+            let client = try await RawClient(
+                port: server.server.port, group: server.group, greeting: "GET / HTTP/1.1\r\nHo")
             #expect(await client.closed() == "")
         }
-        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, idleTimeout: short)) {
-            _, client in
-            try await client.send(get("/echo"))
+        try await withServer(options: patient { $0.idleTimeout = short }) {
+            server, _ in
+            let client = try await RawClient(port: server.server.port, group: server.group, greeting: get("/echo"))
             #expect(try await client.response().status == 200)
             #expect(await client.closed() == "")
         }
-        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, headerTimeout: short)) {
-            server, client in
-            try await client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nhalf")
+        try await withServer(options: patient { $0.headerTimeout = short }) {
+            server, _ in
+            let client = try await RawClient(
+                port: server.server.port, group: server.group,
+                greeting: "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nhalf")
             #expect(try await client.response().status == 408)
             #expect(await client.closed() == "")
             #expect(server.handler.log == ["admit 50", "abandoned"])
@@ -289,7 +291,7 @@ struct HTTPServerTests {
     }
 
     @Test func connectionsOverTheLimitAreTurnedAway() async throws {
-        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, connectionLimit: 1)) {
+        try await withServer(options: patient { $0.connectionLimit = 1 }) {
             server, client in
             try await client.send(get("/echo"))
             #expect(try await client.response().status == 200)
@@ -323,8 +325,7 @@ struct HTTPServerTests {
     }
 
     @Test func drainCutsWhatDoesNotEnd() async throws {
-        try await withServer(options: HTTPServerOptions(address: "127.0.0.1", port: 0, drainTimeout: .milliseconds(20)))
-        { server, client in
+        try await withServer(options: patient { $0.drainTimeout = .milliseconds(20) }) { server, client in
             try await client.send(get("/held"))
             await server.handler.waitUntilHeld()
             await server.server.drain()
@@ -347,7 +348,7 @@ struct HTTPServerTests {
     }
 
     @Test func dualStackListensOnBoth() async throws {
-        try await withServer(options: HTTPServerOptions(address: "::", port: 0)) { _, client in
+        try await withServer(options: patient { $0.address = "::" }) { _, client in
             try await client.send(get("/echo"))
             #expect(try await client.response().status == 200)
         }

@@ -16,11 +16,13 @@ final class RawClient: Sendable {
     private let channel: any Channel
     private let inbox: Inbox
 
-    init(port: Int, group: any EventLoopGroup) async throws {
+    /// `greeting` leaves on the event loop as soon as there is a connection: however long the test waits for its turn,
+    /// the server's timeouts do not see it.
+    init(port: Int, group: any EventLoopGroup, greeting: String = "") async throws {
         let inbox = Inbox()
         self.inbox = inbox
         channel = try await ClientBootstrap(group: group)
-            .channelInitializer { $0.pipeline.addHandler(InboxHandler(inbox)) }
+            .channelInitializer { $0.pipeline.addHandler(InboxHandler(inbox, greeting: greeting)) }
             .connect(host: "127.0.0.1", port: port).get()
     }
 
@@ -112,8 +114,16 @@ private final class Inbox: Sendable {
 private final class InboxHandler: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
     private let inbox: Inbox
+    private let greeting: String
 
-    init(_ inbox: Inbox) { self.inbox = inbox }
+    init(_ inbox: Inbox, greeting: String) {
+        self.inbox = inbox
+        self.greeting = greeting
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if !greeting.isEmpty { context.writeAndFlush(NIOAny(ByteBuffer(string: greeting)), promise: nil) }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         inbox.change(Array(unwrapInboundIn(data).readableBytesView), isClosed: false)
