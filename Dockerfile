@@ -4,7 +4,7 @@
 # made was run in an empty root.
 FROM swift:6.3-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libcurl4-openssl-dev libre2-dev \
-    libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev pkg-config && rm -rf /var/lib/apt/lists/*
+    libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev pkg-config zlib1g-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN swift build --configuration release --product czctl --static-swift-stdlib \

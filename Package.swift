@@ -32,6 +32,7 @@ let leaves: [Target] = [
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CCompression", linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
     .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "RegularExpressions", dependencies: ["CRE2"], swiftSettings: strict + optimized),
     .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict + optimized),
@@ -70,7 +71,9 @@ let services: [Target] = [
         swiftSettings: strict + optimized),
     .target(
         name: "Ship",
-        dependencies: ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet", logging],
+        dependencies: [
+            "Bytes", "CCompression", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet", logging,
+        ],
         swiftSettings: strict + optimized),
 ]
 

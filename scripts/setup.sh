@@ -56,6 +56,20 @@ unpack_prometheus() {
     rm -r "$download"
 }
 
+# As above; its libraries are plain packages.
+unpack_squid() {
+    install_packages libecap3 libgssapi-krb5-2 libldap-2.5-0 libltdl7 libnetfilter-conntrack3 libsasl2-2 libtdb1
+    [ ! -d .tools/usr/share/squid-langpack ] || return 0
+    say "apt: unpacking Debian's squid in .tools"
+    update_lists
+    local download package
+    download=$(mktemp -d)
+    (cd "$download" && apt-get download -qq -o APT::Sandbox::User=root squid squid-common squid-langpack) || fail "cannot download Debian's squid; check the network"
+    mkdir -p .tools
+    for package in "$download"/squid*.deb; do dpkg-deb --fsys-tarfile "$package" | tar -x -C .tools ./usr; done
+    rm -r "$download"
+}
+
 # A Python environment and the list of what is in it.
 prepare_venv() {
     local venv=$1 list=$2 wanted
@@ -78,10 +92,11 @@ run | test) ;;
 esac
 command -v swift >/dev/null || fail "swift is not in PATH; install Swift 6.2 or newer from https://www.swift.org/install/linux/debian/12/"
 command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand what scripts/setup.sh names, then repeat"
-install_packages libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev pkg-config
+install_packages libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev pkg-config zlib1g-dev
 if [ "$1" = test ]; then
     install_packages strace chromium
     unpack_prometheus
+    unpack_squid
     prepare_venv .venv Tests/requirements.txt
     prepare_venv .venv-senders Tests/senders-requirements.txt
 fi

@@ -2,6 +2,8 @@
 #ifndef CIRRUS_CCURL_H
 #define CIRRUS_CCURL_H
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 typedef size_t (*ccurl_data_function)(char *data, size_t size, size_t count, void *context);
 
@@ -22,6 +24,20 @@ static inline CURLcode ccurl_set_list(CURL *easy, CURLoption option, struct curl
 }
 static inline CURLcode ccurl_set_function(CURL *easy, CURLoption option, ccurl_data_function function) {
     return curl_easy_setopt(easy, option, function);
+}
+static inline CURLcode ccurl_set_open_socket(CURL *easy, curl_opensocket_callback function, void *context) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, context);
+    return code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, function);
+}
+// The bytes are copied.
+static inline CURLcode ccurl_set_authorities(CURL *easy, const void *bytes, size_t count) {
+    struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};
+    return curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+}
+// Where this libcurl looks for the system's authorities; NULL when it was built without a place.
+static inline const char *ccurl_system_authorities(CURL *easy) {
+    char *path = NULL;
+    return curl_easy_getinfo(easy, CURLINFO_CAINFO, &path) == CURLE_OK ? path : NULL;
 }
 static inline CURLcode ccurl_status(CURL *easy, long *status) {
     return curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);

@@ -2,12 +2,20 @@
 #include "CLinux.h"
 #include <fcntl.h>
 #include <malloc.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/vfs.h>
 
 int clinux_reserve(int descriptor, int64_t length) { return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, length); }
 
 int clinux_rename_exclusively(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+int clinux_is_in_memory(const char *path) {
+    struct statfs information;
+    if (statfs(path, &information) != 0) return 0;
+    return information.f_type == TMPFS_MAGIC || information.f_type == RAMFS_MAGIC;
 }
 
 void clinux_tune_malloc(void) {
@@ -17,3 +25,14 @@ void clinux_tune_malloc(void) {
     mallopt(M_TRIM_THRESHOLD, 64 << 10);
 #endif
 }
+
+static int argument_count;
+static char **arguments;
+
+// glibc gives its initialisers what it gives main.
+__attribute__((constructor)) static void keep_arguments(int count, char **given) {
+    argument_count = count;
+    arguments = given;
+}
+
+const char *clinux_argument(int index) { return index < argument_count ? arguments[index] : 0; }

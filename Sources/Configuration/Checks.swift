@@ -86,6 +86,9 @@ extension Loader {
             if destination.layout == .native {
                 blame(["\(shown).layout"], "destination cloudzero takes layout cloudzero only")
             }
+            if destination.compression != nil {
+                blame(["\(shown).compression"], "destination cloudzero takes files as they are")
+            }
         case .s3:
             if destination.bucket.isEmpty, role != .tool { blame(kindPaths, "destination s3 needs \(shown).bucket") }
             if destination.region.isEmpty, role != .tool {
@@ -111,7 +114,8 @@ extension Loader {
     /// The keys of a destination that one kind alone has.
     private static let kinds: [String: DestinationKind] = [
         "path": .directory, "bucket": .s3, "region": .s3, "endpoint": .s3, "prefix": .s3, "path_style": .s3,
-        "access_key_file": .s3, "secret_key_file": .s3, "sse": .s3,
+        "access_key_file": .s3, "secret_key_file": .s3, "sse": .s3, "sse_kms_key_id": .s3, "if_none_match": .s3,
+        "part_bytes": .s3,
     ]
 
     private mutating func need(_ path: String, variable: String, for destination: String? = nil) {

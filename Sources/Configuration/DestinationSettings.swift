@@ -1,5 +1,7 @@
 package enum DestinationKind: String, CaseIterable, Sendable { case cloudzero, s3, directory }
 package enum RowLayout: String, CaseIterable, Sendable { case cloudzero, native }
+package enum Compression: String, CaseIterable, Sendable { case gzip, zstd }
+
 package enum ServerSideEncryption: String, CaseIterable, Sendable {
     case aes256 = "AES256"
     case kms = "aws:kms"
@@ -26,4 +28,12 @@ package struct DestinationSettings: Equatable, Sendable {
     package var accessKeyPath: String?
     package var secretKeyPath: String?
     package var encryption: ServerSideEncryption?
+    /// `s3` and `directory`: what is sent is compressed so.
+    package var compression: Compression?
+    /// `s3`: the KMS key; nil is the bucket's own.
+    package var encryptionKeyID: String?
+    /// `s3`: the server is asked to refuse a second object of one key.
+    package var refusesOverwrites = false
+    /// `s3`: larger files are sent in parts of this size.
+    package var partByteCount = 64 << 20
 }

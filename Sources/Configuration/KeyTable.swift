@@ -112,6 +112,9 @@ extension Key {
         .texts(
             "cloudzero.upload_hosts", \.cloudzero.uploadHosts, .hostPattern, on: .reload,
             "Where presigned URLs may point"),
+        .boolean(
+            "cloudzero.send_digests", \.cloudzero.sendsDigests, on: .reload,
+            "Tell the upload API each file's SHA-256 and size"),
         .choice("cloudzero.api_dialect", \.cloudzero.dialect, "`seed` speaks the early form of the upload API"),
         .duration(
             "cloudzero.send_interval", \.cloudzero.sendInterval, .seconds(1) ... .seconds(86400),
@@ -152,7 +155,9 @@ extension Key {
         .optionalText(
             "destination.endpoint", \.destinations[0].endpoint, .url(userAllowed: false), note: "AWS", isSecret: true,
             "`s3`: base URL of another service"),
-        .text("destination.prefix", \.destinations[0].prefix, .prefix, "`s3`: begin of the object keys"),
+        .text(
+            "destination.prefix", \.destinations[0].prefix, .prefix,
+            "`s3`: begin of the object keys; may hold `{kind}`, `{dt}`, `{hr}`, `{cluster}`, `{account}`, `{region}`"),
         .boolean(
             "destination.path_style", \.destinations[0].pathStyle, "`s3`: the bucket is in the path, not in the host"),
         .optionalText(
@@ -162,6 +167,18 @@ extension Key {
             "destination.secret_key_file", \.destinations[0].secretKeyPath, .path, "`s3`: file of the secret key"),
         .optionalChoice(
             "destination.sse", \.destinations[0].encryption, note: "the bucket's own", "`s3`: server-side encryption"),
+        .optionalChoice(
+            "destination.compression", \.destinations[0].compression, note: "none",
+            "`s3`, `directory`: compress the copy that is sent; its key ends in `.gz` or `.zst`"),
+        .optionalText(
+            "destination.sse_kms_key_id", \.destinations[0].encryptionKeyID, .path, note: "the bucket's own",
+            "`s3`: key of `aws:kms`"),
+        .boolean(
+            "destination.if_none_match", \.destinations[0].refusesOverwrites,
+            "`s3`: ask the server to refuse a second object of one key"),
+        .size(
+            "destination.part_bytes", \.destinations[0].partByteCount, (5 << 20)...(5 << 30),
+            "`s3`: larger files are sent in parts of this size"),
     ]
 
     private static let log: [Key] = [

@@ -75,7 +75,9 @@ extension Key {
         .texts(
             "http.no_proxy", \.http.noProxy, .proxyException, variables: [], note: "`NO_PROXY`",
             "What goes around the proxy"),
-        .optionalText("http.ca_file", \.http.caPath, .path, note: "the system's", "Authorities to trust as well"),
+        .optionalText(
+            "http.ca_file", \.http.caPath, .path, note: "the system's",
+            "File or directory of further authorities to trust; read again when it changes"),
         .optionalText("http.client_cert_file", \.http.clientCertificatePath, .path, "Certificate we show"),
         .optionalText("http.client_key_file", \.http.clientKeyPath, .path, "Its private key"),
         .optionalSize(

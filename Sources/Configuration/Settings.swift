@@ -81,6 +81,8 @@ package struct CloudZeroSettings: Equatable, Sendable {
     package var dialect = APIDialect.current
     /// Hosts that presigned URLs may point to: a name, `*.suffix`, or either with a port.
     package var uploadHosts = ["*.amazonaws.com"]
+    /// `sha_256` and `size` of each file go with the call that asks for its URL.
+    package var sendsDigests = false
     /// How often every destination is served.
     package var sendInterval = Duration.seconds(600)
     /// Of one attempt.

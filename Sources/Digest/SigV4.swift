@@ -1,8 +1,10 @@
-/// AWS Signature Version 4 of S3 requests whose signature is in the query (presigned URLs).
+/// AWS Signature Version 4 of S3 requests, in the query (presigned URLs) or in the header `Authorization`.
 ///
-/// Source: "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)", Amazon S3 API Reference.
+/// Source: "Authenticating Requests (AWS Signature Version 4)", Amazon S3 API Reference.
 package struct SigV4: Sendable {
     package static let algorithm = "AWS4-HMAC-SHA256"
+    /// Stands for the payload's digest where it is not signed, as in every presigned URL.
+    package static let unsignedPayload = "UNSIGNED-PAYLOAD"
 
     package var accessKey: String
     package var secretKey: String
@@ -42,19 +44,34 @@ package struct SigV4: Sendable {
             ("X-Amz-Date", timestamp.text), ("X-Amz-Expires", String(seconds)), ("X-Amz-SignedHeaders", names),
         ]
         let query = Self.canonicalQuery(request.query)
-        let signature = signature(of: request, at: timestamp)
+        let signature = signature(of: request, payload: Self.unsignedPayload, at: timestamp)
         return "\(percentEncoded(request.path, keepingSlash: true))?\(query)&X-Amz-Signature=\(signature)"
     }
 
-    /// The signature S3 computes over `request`, whose query holds every `X-Amz-` parameter but `X-Amz-Signature`:
-    /// 64 hex digits. The payload is unsigned, as in every presigned URL.
-    package func signature(of request: Request, at timestamp: AWSTimestamp) -> String {
+    /// The value of `Authorization` for `request`. All its headers are signed: S3 wants `host`, `x-amz-date` and
+    /// `x-amz-content-sha256` among them.
+    /// - Parameter payload: the body's SHA-256 as 64 hex digits, or `unsignedPayload`.
+    package func authorization(of request: Request, payload: String, at timestamp: AWSTimestamp) -> String {
+        let names = request.headers.map(\.name).sorted().joined(separator: ";")
+        return "\(Self.algorithm) Credential=\(accessKey)/\(scope(timestamp)), SignedHeaders=\(names), "
+            + "Signature=\(signature(of: request, payload: payload, at: timestamp))"
+    }
+
+    /// The path and query that `request` is signed for, encoded as they must be sent.
+    package static func target(_ request: Request) -> String {
+        let path = percentEncoded(request.path, keepingSlash: true)
+        return request.query.isEmpty ? path : path + "?" + canonicalQuery(request.query)
+    }
+
+    /// The signature S3 computes over `request`: 64 hex digits. Of a presigned one the query holds every `X-Amz-`
+    /// parameter but `X-Amz-Signature`.
+    package func signature(of request: Request, payload: String, at timestamp: AWSTimestamp) -> String {
         let headers = request.headers.sorted { $0.name < $1.name }
         let canonical =
             [
                 request.method, percentEncoded(request.path, keepingSlash: true), Self.canonicalQuery(request.query),
                 headers.map { "\($0.name):\($0.value)\n" }.joined(), headers.map(\.name).joined(separator: ";"),
-                "UNSIGNED-PAYLOAD",
+                payload,
             ].joined(separator: "\n")
         let digest = hex(Digest.of([UInt8](canonical.utf8), .sha256))
         let message = "\(Self.algorithm)\n\(timestamp.text)\n\(scope(timestamp))\n\(digest)"
@@ -110,6 +127,18 @@ package func percentDecoded(_ text: some StringProtocol, form: Bool = false) -> 
         }
     }
     return String(validating: decoded, as: UTF8.self)
+}
+
+/// The bytes that `text` spells in hex; nil for anything else.
+package func hexDecoded(_ text: String) -> [UInt8]? {
+    let digits = text.utf8.map(hexDigit)
+    guard digits.count % 2 == 0 else { return nil }
+    var bytes: [UInt8] = []
+    for index in stride(from: 0, to: digits.count, by: 2) {
+        guard let high = digits[index], let low = digits[index + 1] else { return nil }
+        bytes.append(high << 4 | low)
+    }
+    return bytes
 }
 
 private func hexDigit(_ byte: UInt8) -> UInt8? {

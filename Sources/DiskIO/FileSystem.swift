@@ -19,10 +19,13 @@ package struct VolumeSpace: Equatable, Sendable {
     package let total: UInt64
     /// What this process may still take.
     package let free: UInt64
+    /// What is used is memory.
+    package let isInMemory: Bool
 
-    package init(total: UInt64, free: UInt64) {
+    package init(total: UInt64, free: UInt64, isInMemory: Bool = false) {
         self.total = total
         self.free = free
+        self.isInMemory = isInMemory
     }
 }
 

@@ -142,7 +142,8 @@ package struct PosixFileSystem: FileSystem {
         guard unsafe statvfs(path, &information) == 0 else { throw IOError(.space, path, code: errno) }
         let block = UInt64(information.f_frsize)
         return VolumeSpace(
-            total: UInt64(information.f_blocks) * block, free: UInt64(information.f_bavail) * block)
+            total: UInt64(information.f_blocks) * block, free: UInt64(information.f_bavail) * block,
+            isInMemory: unsafe clinux_is_in_memory(path) != 0)
     }
 
     /// The path behind a descriptor, for messages.

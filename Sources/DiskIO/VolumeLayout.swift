@@ -10,6 +10,8 @@ package struct VolumeLayout: Sendable {
     package var wal: String { root + "/wal" }
     package var staging: String { root + "/staging" }
     package var outbox: String { root + "/outbox" }
+    /// Compressed copies while they are sent.
+    package var compressed: String { root + "/compressed" }
     package var uploaded: String { root + "/uploaded" }
     package var abandoned: String { root + "/abandoned" }
     package var quarantine: String { root + "/quarantine" }

@@ -1,16 +1,71 @@
 internal import DiskIO
+internal import Logging
 internal import Metrics
 
-extension ShipmentPass {
-    /// Files removed in one cycle.
-    private static let purgeLimit = 1_000
+/// How full the volume is (contract.md §4). From `medium` on, old delivered files go; from `high` on, young ones too.
+package enum DiskPressure: Int, Comparable, Sendable {
+    case none, low, medium, high, critical
 
-    /// Removes local copies that every destination has, some time after the last delivery. What is not delivered is
-    /// never removed (I8).
+    /// - Parameters:
+    ///   - usedPercent: of the volume, or of what we may use of it.
+    ///   - isInMemory: the volume takes its room from the programs.
+    package init(usedPercent: Double, isInMemory: Bool = false) {
+        let marks: [(from: Double, pressure: DiskPressure)] =
+            isInMemory
+            ? [(80, .critical), (60, .high), (40, .medium), (20, .low)]
+            : [(95, .critical), (85, .high), (70, .medium), (50, .low)]
+        self = marks.first { usedPercent >= $0.from }?.pressure ?? .none
+    }
+
+    package static func < (one: DiskPressure, other: DiskPressure) -> Bool { one.rawValue < other.rawValue }
+}
+
+/// What is used, of how much.
+struct DiskUsage: Equatable, Sendable {
+    var used: UInt64
+    var total: UInt64
+    var isInMemory = false
+
+    var percent: Double { Double(used) / Double(max(total, 1)) * 100 }
+    var pressure: DiskPressure { DiskPressure(usedPercent: percent, isInMemory: isInMemory) }
+}
+
+extension ShipmentPass {
+    /// Files removed at a time.
+    private static let purgeLimit = 1_000
+    /// How long the row of a purged file stays: 90 days, in which a name that comes back is known.
+    private static let tombstoneMilliseconds: Int64 = 90 * 86_400_000
+
+    /// Removes local copies that every destination has: those past their retention, or, when space is short, the oldest
+    /// share of all of them. What is not delivered is never removed (I8).
     func purge() async throws -> Int {
-        guard let retention = context.options.uploadedRetention else { return 0 }
-        let before = context.now - Int64(retention / .milliseconds(1))
-        let files = try await context.ledger.purgeable(before: before, limit: Self.purgeLimit)
+        try await context.ledger.forgetPurged(before: context.now - Self.tombstoneMilliseconds, limit: Self.purgeLimit)
+        let found = try usage()
+        let (pressure, isInMemory) = (found.pressure, found.isInMemory)
+        var purged = 0
+        if let retention = context.options.uploadedRetention, !context.options.purgesLazily || pressure >= .medium {
+            let before = context.now - Int64(retention / .milliseconds(1))
+            purged += try await purge(before: before, limit: Self.purgeLimit)
+        }
+        guard try usage().pressure >= .high else { return purged }
+        let delivered = try await context.ledger.counts(of: .uploaded)
+        // At the critical mark, and from the high one on in memory, two and a half times as many: by default a fifth of
+        // them, and half.
+        let isSevere = pressure == .critical || isInMemory
+        let percent = Int64(context.options.purgePercent) * (isSevere ? 5 : 2) / 2
+        let share = (delivered * min(percent, 100) + 99) / 100
+        context.metrics.diskCleanupPercentage.set(Double(min(percent, 100)))
+        let removed = try await purge(before: .max, limit: Int(min(share, Int64(Self.purgeLimit))))
+        let percentNow = Int(try usage().percent)
+        context.logger.warning(
+            "space was short: delivered files are removed before their time",
+            metadata: ["removed": "\(removed)", "used_percent": "\(percentNow)"])
+        return purged + removed
+    }
+
+    /// The oldest files delivered before `before`, at most `limit`.
+    private func purge(before: Int64, limit: Int) async throws -> Int {
+        let files = try await context.ledger.purgeable(before: before, limit: limit)
         guard !files.isEmpty else { return 0 }
         try await move(files, from: .uploaded, to: .purging)
         for file in files {
@@ -24,17 +79,36 @@ extension ShipmentPass {
     }
 
     private func move(_ files: [String], from: ShipmentState, to: ShipmentState) async throws {
-        for row in try await context.ledger.list(.files(files)) where row.state == from {
-            try await context.ledger.move(
-                row.file, row.destination, from: from, to: to, at: context.now, .none, detail: "retention")
+        let rows = try await context.ledger.list(.files(files)).filter { $0.state == from }
+        _ = try await context.ledger.apply(rows.map { LedgerMove($0, to: to, .none, "retention") }, at: context.now)
+    }
+
+    /// Of the volume; with `database.available_storage` what our own files take of that.
+    func usage() throws(IOError) -> DiskUsage {
+        guard let available = context.options.availableStorageBytes else {
+            let space = try context.fileSystem.space(context.layout.root)
+            return DiskUsage(
+                used: space.total - min(space.free, space.total), total: space.total, isInMemory: space.isInMemory)
         }
+        let layout = context.layout
+        var used = try context.fileSystem.status(layout.ledger)?.allocatedByteCount ?? 0
+        for folder in [
+            layout.wal, layout.staging, layout.outbox, layout.uploaded, layout.abandoned, layout.quarantine,
+            layout.reserve, layout.compressed,
+        ] where try context.fileSystem.exists(folder) {
+            for name in try context.fileSystem.list(folder) {
+                // It may have gone since it was listed.
+                used += try context.fileSystem.status("\(folder)/\(name)")?.allocatedByteCount ?? 0
+            }
+        }
+        return DiskUsage(used: used, total: available)
     }
 
     /// Sets the gauges from the ledger and the volume.
     func refreshMetrics() async throws -> UnsentSummary {
         let unsent = try await context.ledger.unsent()
         let counts = try await context.ledger.counts()
-        let space = try context.fileSystem.space(context.layout.root)
+        let usage = try usage()
         let metrics = context.metrics
         metrics.unsentFiles.set(Double(unsent.files))
         metrics.unsentBytes.set(Double(unsent.bytes))
@@ -46,11 +120,11 @@ extension ShipmentPass {
         }
         metrics.diskSentFiles.set(files(.uploaded))
         metrics.quarantinedFiles.set(files(.quarantined))
+        metrics.abandonedFiles.set(files(.abandoned))
         metrics.newFilesProcessing.set(0)
-        metrics.diskTotalBytes.set(Double(space.total))
-        let used = Double(space.total - min(space.free, space.total))
-        metrics.diskUsedBytes.set(used)
-        metrics.diskUsedPercentage.set(used / Double(max(space.total, 1)) * 100)
+        metrics.diskTotalBytes.set(Double(usage.total))
+        metrics.diskUsedBytes.set(Double(usage.used))
+        metrics.diskUsedPercentage.set(usage.percent)
         var waiting = 0
         for sender in senders { waiting += try await context.ledger.abandonments(sender.name, limit: 1_000).count }
         metrics.replayCurrent.set(Double(waiting))

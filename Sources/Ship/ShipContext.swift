@@ -1,5 +1,6 @@
 internal import DiskIO
 internal import Logging
+internal import Metrics
 
 /// What every part of a cycle works with.
 struct ShipContext: Sendable {
@@ -34,9 +35,13 @@ struct ShipContext: Sendable {
 
     func send(_ request: HTTPRequest) async -> Result<HTTPResponse, TransportError> {
         do throws(TransportError) {
-            return .success(try await transport.send(request))
+            let response = try await transport.send(request).without(request.secrets)
+            if let server = response.headers["date"].flatMap({ UTCTime.milliseconds(httpDate: $0) }) {
+                metrics.clockSkew.set((Double(now - server) / 1_000).rounded())
+            }
+            return .success(response)
         } catch {
-            return .failure(error)
+            return .failure(TransportError(error.reason, error.text.without(request.secrets)))
         }
     }
 

@@ -44,6 +44,8 @@ package struct ShipError: Error, Equatable, Sendable, CustomStringConvertible {
 package struct ShipFailure: Error, Equatable, Sendable, CustomStringConvertible {
     package let code: ShipErrorCode
     package let text: String
+    /// Nobody answered, or the host is overloaded: its trouble, not the file's.
+    package var isHosts = false
 
     package init(_ code: ShipErrorCode, _ text: String) {
         self.code = code

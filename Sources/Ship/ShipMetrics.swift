@@ -50,6 +50,10 @@ package struct ShipMetrics: Sendable {
     /// Wall time of the oldest unsent file's discovery, in seconds since 1970; 0 without one.
     package let oldestUnsentSince: Gauge
     package let quarantinedFiles: Gauge
+    package let abandonedFiles: Gauge
+    package let movedObjects: Counter
+    /// By the last answer with a `Date`: seconds our clock is ahead of the server's.
+    package let clockSkew: Gauge
     package let uploadedFiles: Counter
     package let uploadedBytes: Counter
     /// By destination name.
@@ -100,6 +104,12 @@ package struct ShipMetrics: Sendable {
         }
         quarantinedFiles = registry.gauge(
             "cirrus_quarantined_files", "Files whose bytes are damaged, once a destination.")
+        abandonedFiles = registry.gauge(
+            "cirrus_abandoned_files", "Files given up by an operator, once a destination.")
+        movedObjects = registry.counter(
+            "cirrus_moved_objects_total", "Files that the upload API gave another object when asked again.")
+        clockSkew = registry.gauge(
+            "cirrus_clock_skew_seconds", "Seconds this clock is ahead of the server's, by its last answer.")
         uploadedFiles = registry.counter("cirrus_uploaded_files_total", "Files delivered, once a destination.")
         uploadedBytes = registry.counter("cirrus_uploaded_bytes_total", "Bytes of the files delivered.")
         lastSuccess = Self.lastSuccessGauges(registry, destinations)

@@ -24,6 +24,12 @@ package struct ShipOptions: Sendable {
     package var uploadWidth: Int
     /// How long a delivered file is kept in `uploaded/`; nil keeps it for ever.
     package var uploadedRetention: Duration?
+    /// Removes them only when space is short.
+    package var purgesLazily = false
+    /// Percent of the delivered files removed at once, whatever their age, when the volume is nearly full.
+    package var purgePercent = 20
+    /// What we may use of the volume; nil: all of it.
+    package var availableStorageBytes: UInt64?
 
     package init(
         clusterName: String, cloudAccountID: String, region: String, version: String, hostName: String?,
@@ -57,11 +63,13 @@ package struct ShipOptions: Sendable {
         for name in names where name.isEmpty { faults.append("a destination has an empty name") }
         if uploadWidth < 1 { faults.append("upload width \(uploadWidth): at least 1") }
         if maxRetries < 0 { faults.append("retries \(maxRetries): at least 0") }
+        if !(1...100).contains(purgePercent) { faults.append("purge percent \(purgePercent): 1 to 100") }
         if sendInterval <= .zero { faults.append("send interval \(sendInterval): more than 0") }
         if attemptTimeout <= .zero { faults.append("attempt timeout \(attemptTimeout): more than 0") }
         for case .cloudZero(let options) in destinations where options.allocateChunk < 1 {
             faults.append("allocate chunk \(options.allocateChunk): at least 1")
         }
+        for case .s3(let options) in destinations { faults += options.faults.map { "\(options.name): \($0)" } }
         return faults
     }
 }
@@ -69,13 +77,15 @@ package struct ShipOptions: Sendable {
 /// One place every file goes to. The name is the ledger's key: renaming a destination ships everything again.
 package enum DestinationOptions: Sendable {
     /// Files under `path`, in folders `dt=…/hr=…` when `hive`.
-    case directory(name: String, path: String, hive: Bool)
+    case directory(name: String, path: String, hive: Bool, compression: UploadCompression? = nil)
     case cloudZero(CloudZeroOptions)
+    case s3(S3Options)
 
     package var name: String {
         switch self {
-        case .directory(let name, _, _): name
+        case .directory(let name, _, _, _): name
         case .cloudZero(let options): options.name
+        case .s3(let options): options.name
         }
     }
 
@@ -84,6 +94,7 @@ package enum DestinationOptions: Sendable {
         switch self {
         case .directory: "directory"
         case .cloudZero: "cloudzero"
+        case .s3: "s3"
         }
     }
 }

@@ -59,8 +59,9 @@ package final class ShipService: Sendable {
 
     private static func sender(_ destination: DestinationOptions, _ context: ShipContext) -> any Sender {
         switch destination {
-        case .directory(let name, let path, let hive):
-            return DirectorySender(name: name, path: path, hive: hive, fileSystem: context.fileSystem)
+        case .directory(let name, let path, let hive, let compression):
+            return DirectorySender(
+                name: name, path: path, hive: hive, compression: compression, fileSystem: context.fileSystem)
         case .cloudZero(let options):
             let api = UploadAPI(
                 options: options, clusterName: context.options.clusterName,
@@ -68,6 +69,7 @@ package final class ShipService: Sendable {
                 shipperID: context.shipperID, version: context.options.version,
                 attemptTimeout: context.options.attemptTimeout)
             return CloudZeroSender(context: context, api: api)
+        case .s3(let options): return S3Sender(context: context, options: options)
         }
     }
 

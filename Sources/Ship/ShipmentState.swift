@@ -25,7 +25,8 @@ package enum ShipmentState: String, CaseIterable, Sendable {
         case .discovered: [.allocated, .uploading, .failed, .quarantined, .abandoned]
         case .allocated: [.allocated, .uploading, .failed, .quarantined, .abandoned]
         // `allocated` and `uploading` again: after a crash, or with a fresh URL, the same bytes go to the same key.
-        case .uploading: [.allocated, .uploading, .uploaded, .failed, .quarantined]
+        // `discovered`, as `allocated` and `failed`: an attempt that was begun in a group, and not made.
+        case .uploading: [.discovered, .allocated, .uploading, .uploaded, .failed, .quarantined]
         // The server asked for the file again (replay): with a URL, or to be asked for one.
         case .uploaded: [.allocated, .discovered, .purging]
         case .purging: [.purged]

@@ -11,6 +11,13 @@ enum UTCTime {
             minute: time / 100 % 100, second: time % 100)
     }
 
+    /// `2026-07-01T20:00:00Z`, with or without a fraction of a second, in milliseconds since 1970; nil for others.
+    static func milliseconds(extendedISO8601 text: String) -> Int64? {
+        guard text.hasSuffix("Z"), text.utf8.count <= 40 else { return nil }
+        let whole = text.dropLast().prefix { $0 != "." }
+        return milliseconds(basicISO8601: whole.filter { $0 != "-" && $0 != ":" } + "Z")
+    }
+
     /// `Wed, 01 Jul 2026 20:00:00 GMT` (RFC 9110 IMF-fixdate) in milliseconds since 1970; nil for anything else.
     static func milliseconds(httpDate text: String) -> Int64? {
         let parts = text.split(separator: " ")

@@ -1,13 +1,16 @@
 internal import DiskIO
 internal import Parquet
 
-/// One attempt to deliver one file: checked against its name, recorded before and after (I8).
+/// One attempt to deliver one file: checked against its name (I8), then sent. The row says `uploading` before, and the
+/// outcome is recorded by `Delivery` after.
 struct UploadAttempt: Sendable {
     enum End: Sendable {
-        case uploaded(bytes: Int64)
+        case uploaded(UploadQueue.Entry, Receipt, sha256: String)
         /// To be tried again in this cycle.
         case again(UploadQueue.Entry)
         case failed(UploadQueue.Entry, dropsURL: Bool)
+        /// The destination takes nothing now.
+        case refused(UploadQueue.Entry)
         case damaged(file: String, ShipFailure)
         /// The ledger did not take the outcome: the next start sends the same bytes again.
         case unrecorded(String)
@@ -45,17 +48,8 @@ struct UploadAttempt: Sendable {
             return try await quarantine(
                 file, path, ShipFailure(.fileRead, "its SHA-256 is \(witness.sha256), not what its name says"))
         }
-        try await context.ledger.move(
-            file, sender.name, from: entry.row.state, to: .uploading, at: context.now,
-            .attempt(sha256: witness.sha256), detail: "attempt \(entry.row.attempts + 1)")
-        entry.row.state = .uploading
-        entry.row.attempts += 1
-        switch try await sender.send(entry.row, path: path, witness) {
-        case .uploaded(let receipt):
-            try await context.ledger.move(
-                file, sender.name, from: .uploading, to: .uploaded, at: context.now, .receipt(receipt),
-                detail: "status \(receipt.status)")
-            return .uploaded(bytes: Int64(witness.byteCount))
+        switch try await send(entry.row, path, witness) {
+        case .uploaded(let receipt): return .uploaded(entry, receipt, sha256: witness.sha256)
         case .again(let failure, let after):
             (entry.failure, entry.asked) = (failure, after)
             return .again(entry)
@@ -66,9 +60,32 @@ struct UploadAttempt: Sendable {
         case .expired(let failure):
             entry.failure = failure
             return .failed(entry, dropsURL: true)
+        case .refused(let failure):
+            entry.failure = failure
+            return .refused(entry)
         case .damaged(let failure): return try await quarantine(file, path, failure)
         case .interrupted: return .left
         }
+    }
+
+    private func send(_ row: Shipment, _ path: String, _ witness: FileWitness) async throws -> UploadOutcome {
+        guard let compression = sender.compression else { return try await sender.send(row, path: path, witness) }
+        let copy: CompressedCopy
+        do {
+            copy = try CompressedCopy(
+                of: path, witness, compression, for: sender.name, file: row.file, layout: context.layout,
+                in: context.fileSystem)
+        } catch let failure as ShipFailure {
+            return .failed(failure, dropsURL: false)
+        }
+        let outcome: UploadOutcome
+        do { outcome = try await sender.send(row, path: copy.path, copy.witness) } catch {
+            // The ledger's failure is what matters; the next start sweeps the copy.
+            try? copy.remove(context.fileSystem)
+            throw error
+        }
+        try copy.remove(context.fileSystem)
+        return outcome
     }
 
     /// First the rows, then the file: a crash between them leaves a name in `outbox/` that its rows send on.

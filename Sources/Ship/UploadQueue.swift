@@ -1,4 +1,4 @@
-/// Rows of a chunk, in the order they may be tried. A row that failed comes back behind those that were not tried, and
+/// Rows in the order they may be tried. A row that failed comes back behind those that were not tried, and
 /// not before its time: bad files do not hold up good ones.
 package struct UploadQueue {
     package struct Entry: Equatable {
@@ -12,10 +12,15 @@ package struct UploadQueue {
         package var readyAt: Duration?
     }
 
-    private var fresh: [Entry]
+    private var fresh: [Entry] = []
     private var waiting: [Entry] = []
 
-    package init(_ rows: [Shipment]) { fresh = rows.reversed().map { Entry(row: $0) } }
+    package init(_ rows: [Shipment]) { add(rows) }
+
+    /// Behind those that were not tried yet.
+    package mutating func add(_ rows: [Shipment]) { fresh = rows.reversed().map { Entry(row: $0) } + fresh }
+
+    package var hasNoFresh: Bool { fresh.isEmpty }
 
     /// The next entry that may be tried at `now`.
     package mutating func next(at now: Duration) -> Entry? {

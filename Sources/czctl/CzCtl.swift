@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CLinux
 internal import Glibc
 
 /// The one program: services, and the operator's commands.
@@ -23,7 +24,7 @@ struct CzCtl: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try parseAsRoot(arguments(CommandLine.arguments.dropFirst().map { $0 }))
+            var command = try parseAsRoot(arguments(Array(words.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -39,6 +40,15 @@ struct CzCtl: AsyncParsableCommand {
             end(with: error)
         }
     }
+
+    /// The command line. Swift's own reads it from /proc, and finds nothing in an empty chroot or beneath a library
+    /// that was loaded before it: then every command would print the help, and exit 0.
+    static let words: [String] = {
+        var words: [String] = []
+        // SAFETY: the words are as the kernel gave them, each ends with a zero, and none is ever freed.
+        while let word = unsafe clinux_argument(Int32(words.count)) { words.append(unsafe String(cString: word)) }
+        return words
+    }()
 
     /// `czctl --config FILE` without a subcommand is `run`: the original starts as `app -config FILE`.
     private static func arguments(_ given: [String]) -> [String] {

@@ -114,7 +114,8 @@ import Testing
         var overrides: [(key: String, value: String)] = []
         for row in rows where !row.key.hasPrefix("metrics.") && !row.value.isEmpty {
             // These belong to another kind of destination; they still have their defaults.
-            if row.key == "destination.path_style" { continue }
+            let others = ["path_style", "if_none_match", "part_bytes", "compression"].map { "destination." + $0 }
+            if others.contains(row.key) { continue }
             overrides.append((key: row.key, value: row.value))
         }
         var settings = try load(nil, overrides: overrides).settings()

@@ -116,7 +116,9 @@ import Testing
 
     static func failure(_ outcome: UploadOutcome) -> ShipFailure? {
         switch outcome {
-        case .again(let failure, _), .failed(let failure, _), .expired(let failure), .damaged(let failure): failure
+        case .again(let failure, _), .failed(let failure, _), .expired(let failure), .refused(let failure),
+            .damaged(let failure):
+            failure
         case .uploaded, .interrupted: nil
         }
     }
@@ -127,6 +129,7 @@ import Testing
         case .again: .again
         case .failed(_, let dropsURL): dropsURL ? .failed : .failedKeepingURL
         case .expired: .expired
+        case .refused: .refused
         case .damaged: .damaged
         case .interrupted: .interrupted
         }

@@ -48,6 +48,26 @@ import Testing
         #expect(try volume.text(volume.layout.shipperID) == "pod-0")
     }
 
+    @Test func anotherObjectForTheSameFileIsCounted() async throws {
+        let name = try volume.addFile(1)
+        let shipper = try shipper { $0.maxRetries = 0 }
+        transport.answer { seen in
+            seen.method == "PUT" ? .success(HTTPResponse(403)) : UploadServer.good(seen)
+        }
+        _ = await shipper.pass()
+        #expect(shipper.metrics.movedObjects.value == 0)
+        let other = "https://other.s3.amazonaws.com/\(name)?X-Amz-Date=20260701T200000Z&X-Amz-Expires=6000"
+        transport.answer { seen in
+            guard seen.path.hasSuffix("/upload") else { return .success(HTTPResponse(200)) }
+            let date = ["date": "Wed, 01 Jul 2026 19:58:00 GMT"]
+            return .success(HTTPResponse(200, UploadServer.map(seen.referenceIDs) { _ in other }, headers: date))
+        }
+        #expect(await shipper.service.pass(ignoringBackOff: true).uploaded == 1)
+        #expect(shipper.metrics.movedObjects.value == 1)
+        #expect(shipper.lines.all.contains { $0.contains("gave another object") && !$0.contains("X-Amz") })
+        #expect(shipper.metrics.clockSkew.value >= 120)
+    }
+
     @Test func allocatesInChunks() async throws {
         for number in 0..<25 { try volume.addFile(number) }
         let report = await (try shipper(chunk: 10)).pass()

@@ -107,6 +107,21 @@ import Testing
         #expect(response.status == 200 && response.headers["x-early"] == nil)
     }
 
+    /// A name of somebody else may resolve to an address of ours.
+    @Test func aNameThatLeadsToAPrivateAddressIsNotContacted() async throws {
+        let server = try LoopbackServer { _ in Self.ok }
+        defer { server.stop() }
+        let url = server.url.replacing("127.0.0.1", with: "localhost")
+        #expect(try await transport.send(request(.get, url)).status == 200)
+        let count = server.requests.count
+        await #expect(throws: TransportError.self) {
+            try await transport.send(
+                HTTPRequest(
+                    .get, RedactedURL(url), headers: [], body: .none, timeout: .seconds(20), reach: .publicAddresses))
+        }
+        #expect(server.requests.count == count)
+    }
+
     @Test func aSilentServerTimesOut() async throws {
         let server = try LoopbackServer { _ in nil }
         defer { server.stop() }
@@ -151,7 +166,7 @@ import Testing
     struct Hanging: HTTPTransport {
         let started: Signal
         func send(_ request: HTTPRequest) async throws(TransportError) -> HTTPResponse {
-            guard request.method == .put, case .file(let path, _, _) = request.body else {
+            guard request.method == .put, case .file(let path, _, _, _) = request.body else {
                 guard case .bytes(let bytes) = request.body else { return HTTPResponse(404) }
                 let text = String(decoding: bytes, as: UTF8.self)
                 let ids = text.split(separator: "\"").filter { $0.hasSuffix(".parquet") }.map(String.init)

@@ -166,6 +166,60 @@ import Testing
         #expect(try volume.names(volume.layout.uploaded) == [name])
     }
 
+    @Test func lazyRetentionWaitsUntilSpaceIsShort() async throws {
+        let volume = try TestVolume()
+        for number in 0..<20 { try volume.addFile(number, bytes: [UInt8](repeating: UInt8(number), count: 100 << 10)) }
+        let shipper = try TestShipper(volume, [volume.directory]) {
+            $0.uploadedRetention = .seconds(60)
+            $0.purgesLazily = true
+            $0.availableStorageBytes = 8 << 20
+        }
+        _ = await shipper.pass()
+        shipper.clock.advance(.seconds(3_600))
+        #expect(await shipper.pass().purged == 0, "a quarter of the space is used")
+        var options = shipper.options
+        options.availableStorageBytes = 2_700 << 10  // three quarters are used
+        shipper.service.apply(options)
+        #expect(await shipper.pass().purged == 20)
+    }
+
+    @Test(arguments: [(2_350, 4), (2_150, 10)])
+    func nearlyFullTheOldestDeliveredFilesGo(kibibytes: UInt64, gone: Int) async throws {
+        let volume = try TestVolume()
+        let names = try (0..<20).map {
+            try volume.addFile($0, bytes: [UInt8](repeating: UInt8($0), count: 100 << 10))
+        }
+        let blocked = volume.layout.root + "/blocked"
+        let shipper = try TestShipper(volume, [volume.directory]) { $0.availableStorageBytes = kibibytes << 10 }
+        let report = await shipper.pass()
+        #expect(report.purged == gone)
+        #expect(try volume.names(volume.layout.uploaded) == names.dropFirst(gone).sorted(), "the oldest go")
+        // What is not delivered stays, however full it is.
+        let kept = try volume.addFile(99, bytes: [UInt8](repeating: 99, count: 900 << 10))
+        try volume.fileSystem.publish([1], at: blocked)
+        let destination = DestinationOptions.directory(name: "local", path: blocked + "/x", hive: false)
+        var options = shipper.options
+        options.destinations = [destination]
+        options.maxRetries = 0
+        shipper.service.apply(options)
+        _ = await shipper.pass()
+        #expect(try volume.names(volume.layout.outbox) == [kept])
+    }
+
+    @Test func rowsOfPurgedFilesAreForgottenAndTheirSumsStay() async throws {
+        let volume = try TestVolume()
+        try volume.addFile(1)
+        let shipper = try TestShipper(volume, [volume.directory]) { $0.uploadedRetention = .seconds(60) }
+        _ = await shipper.pass()
+        shipper.clock.advance(.seconds(61))
+        _ = await shipper.pass()
+        shipper.clock.advance(.seconds(90 * 86_400 + 1))
+        _ = await shipper.pass()
+        #expect(try await shipper.ledger.list(.all).isEmpty)
+        let counts = try await shipper.ledger.counts()
+        #expect(counts.map(\.files) == [1] && counts.map(\.state) == [.purged] && counts.map(\.bytes) == [16])
+    }
+
     @Test func whatOneDestinationLacksOutlivesAnyRetention() async throws {
         let volume = try TestVolume()
         let name = try volume.addFile(1)

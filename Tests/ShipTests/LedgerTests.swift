@@ -21,9 +21,9 @@ import Testing
         let ledger = try Self.open(volume)
         #expect(
             try await ledger.insert([Self.file("a"), Self.file("a")], "d", as: .discovered, at: 1, detail: "x") == 1)
-        try await ledger.move("a", "d", from: .discovered, to: .uploading, at: 2, .attempt(sha256: "s"), detail: "")
+        try await ledger.move("a", "d", from: .discovered, to: .uploading, at: 2, .attempt, detail: "")
         let error = await #expect(throws: ShipError.self) {
-            try await ledger.move("a", "d", from: .discovered, to: .uploading, at: 3, .attempt(sha256: "s"), detail: "")
+            try await ledger.move("a", "d", from: .discovered, to: .uploading, at: 3, .attempt, detail: "")
         }
         #expect(error?.reason == .movedMeanwhile)
         let row = try #require(try await ledger.row("a", "d"))
@@ -49,10 +49,10 @@ import Testing
             let row = try #require(try await ledger.row("a", "d"))
             try await ledger.allocate([(row, RedactedURL("https://h/k?SECRET"), 99)], at: time)
             try await ledger.move(
-                "a", "d", from: .allocated, to: .uploading, at: time, .attempt(sha256: "s"), detail: "")
+                "a", "d", from: .allocated, to: .uploading, at: time, .attempt, detail: "")
             try await ledger.move(
                 "a", "d", from: .uploading, to: .uploaded, at: time + 1,
-                .receipt(Receipt(status: 200, etag: "e", requestID: nil, serverDate: nil)), detail: "")
+                .receipt(Receipt(status: 200, etag: "e", requestID: nil, serverDate: nil), sha256: "s"), detail: "")
         }
         let row = try #require(try await ledger.row("a", "d"))
         #expect(row.url == nil && row.urlExpiresMilliseconds == nil && row.uploadedMilliseconds == 3)
@@ -205,6 +205,15 @@ final class RawDatabase {
     }
 
     func run(_ sql: String) throws { try #require(sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK) }
+
+    /// The first column of the first row.
+    func integer(_ sql: String) throws -> Int64 {
+        var statement: OpaquePointer?
+        try #require(sqlite3_prepare_v2(handle, sql, -1, &statement, nil) == SQLITE_OK)
+        defer { sqlite3_finalize(statement) }
+        try #require(sqlite3_step(statement) == SQLITE_ROW)
+        return sqlite3_column_int64(statement, 0)
+    }
 
     deinit { sqlite3_close(handle) }
 }

@@ -6,7 +6,8 @@ import Testing
     static let moves: Set<String> = [
         "discovered allocated", "discovered uploading", "discovered failed", "discovered quarantined",
         "discovered abandoned", "allocated allocated", "allocated uploading", "allocated failed",
-        "allocated quarantined", "allocated abandoned", "uploading allocated", "uploading uploading",
+        "allocated quarantined", "allocated abandoned", "uploading discovered", "uploading allocated",
+        "uploading uploading",
         "uploading uploaded", "uploading failed", "uploading quarantined", "uploaded allocated",
         "uploaded discovered", "uploaded purging", "purging purged", "failed discovered", "failed allocated",
         "failed uploading", "failed failed", "failed quarantined", "failed abandoned", "abandoned discovered",

@@ -46,9 +46,10 @@ final class StubTransport: HTTPTransport {
         switch request.body {
         case .none: break
         case .bytes(let bytes): content = bytes
-        case .file(let path, let byteCount, let digest):
+        case .file(let path, let offset, let byteCount, let digest):
             do throws(IOError) {
                 content = try PosixFileSystem().contents(of: path, limit: 1 << 24)
+                content = Array(content.dropFirst(Int(offset)).prefix(Int(byteCount)))
             } catch {
                 throw TransportError(.fileUnreadable, "\(error)")
             }

@@ -42,7 +42,7 @@ final class ObjectStore: HTTPTransport {
         switch request.body {
         case .none: return HTTPResponse(status: 404, headers: [:], body: [])
         case .bytes(let body): return try allocate(request, String(decoding: body, as: UTF8.self))
-        case .file(let path, let byteCount, let digest): return try put(request, path, byteCount, digest)
+        case .file(let path, _, let byteCount, let digest): return try put(request, path, byteCount, digest)
         }
     }
 

@@ -7,6 +7,10 @@
 int clinux_reserve(int descriptor, int64_t length);
 /// renameat2(RENAME_NOREPLACE); 0, or -1 with errno.
 int clinux_rename_exclusively(const char *from, const char *to);
+/// Whether the file system of `path` is in memory (tmpfs, ramfs); no for one that cannot be asked.
+int clinux_is_in_memory(const char *path);
 /// Few arenas and early trimming, so that freed memory goes back to the system (design.md §5).
 void clinux_tune_malloc(void);
+/// The command line's word `index`, 0 the program's own; NULL past the last.
+const char *clinux_argument(int index);
 #endif

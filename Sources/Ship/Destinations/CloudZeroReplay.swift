@@ -47,6 +47,7 @@ extension CloudZeroSender {
             return nil
         }
         let (url, expires) = try presigned(request.url, response)
+        noteObject(of: row, url)
         try await context.ledger.allocate([(row, url, expires)], at: context.now)
         var again = row
         (again.state, again.url, again.urlExpiresMilliseconds) = (.allocated, url, expires)

@@ -1,3 +1,4 @@
+internal import DiskIO
 internal import Logging
 internal import Metrics
 
@@ -6,6 +7,8 @@ struct CloudZeroSender: Sender {
     let context: ShipContext
     let api: UploadAPI
     let kind = "cloudzero"
+    /// The reference id is the key, and the readers at its other end expect Parquet.
+    let compression: UploadCompression? = nil
 
     var name: String { api.options.name }
     var chunk: Int { api.options.allocateChunk }
@@ -21,7 +24,7 @@ struct CloudZeroSender: Sender {
 
     func prepare(_ rows: [Shipment], _ cycle: Cycle) async throws -> PreparedChunk {
         var prepared = PreparedChunk(ready: rows.filter { hasUsableURL($0) })
-        let needing = rows.filter { !hasUsableURL($0) }
+        let needing = rows.filter { !hasUsableURL($0) }.map(withDigest)
         guard !needing.isEmpty else { return prepared }
         do {
             guard let response = try await call(cycle, { () throws(ShipFailure) in try api.allocate(needing) }) else {
@@ -37,6 +40,20 @@ struct CloudZeroSender: Sender {
             prepared.stopReason = failure
         }
         return prepared
+    }
+
+    /// With the SHA-256 that the allocate call shall name. A file that cannot be read now is judged when it is sent.
+    private func withDigest(_ row: Shipment) -> Shipment {
+        guard api.options.sendsDigests, row.sha256 == nil else { return row }
+        var row = row
+        let outbox = Outbox(layout: context.layout, fileSystem: context.fileSystem)
+        do throws(IOError) {
+            guard let path = try outbox.locate(row.file) else { return row }
+            row.sha256 = try FileWitness.read(path, in: context.fileSystem).sha256
+        } catch {
+            return row
+        }
+        return row
     }
 
     func send(_ row: Shipment, path: String, _ witness: FileWitness) async throws -> UploadOutcome {
@@ -61,7 +78,8 @@ struct CloudZeroSender: Sender {
         // No header of ours: whatever the signature does not cover may be refused.
         let request = HTTPRequest(
             .put, url, headers: [], body: .file(path: path, byteCount: witness.byteCount, digest: witness.sha256),
-            timeout: context.options.attemptTimeout)
+            timeout: context.options.attemptTimeout,
+            reach: hostRule.allowsPrivateAddresses(place) ? .anywhere : .publicAddresses)
         let result = await context.send(request)
         return AnswerRules.put(result, host: place.host, md5: witness.md5, now: context.now)
     }
@@ -74,6 +92,7 @@ struct CloudZeroSender: Sender {
             let response = try result.get()
             guard let text = try UploadAPI.allocation(response.body)[row.file] else { return nil }
             let (url, expires) = try presigned(text, response)
+            noteObject(of: row, url)
             try await context.ledger.move(
                 row.file, name, from: .uploading, to: .uploading, at: context.now,
                 .url(url, expiresMilliseconds: expires), detail: "fresh URL \(url)")
@@ -118,6 +137,7 @@ struct CloudZeroSender: Sender {
             guard let text = urls.removeValue(forKey: row.file) else { continue }
             do throws(ShipFailure) {
                 let (url, expires) = try presigned(text, response)
+                noteObject(of: row, url)
                 allocated.append((row, url, expires))
             } catch {
                 context.metrics.presignedURLErrors.count(error.code)
@@ -141,6 +161,16 @@ struct CloudZeroSender: Sender {
             (row.state, row.url, row.urlExpiresMilliseconds) = (.allocated, url, expires)
             return row
         }
+    }
+
+    /// The same reference id has to be the same object each time: an attempt whose answer was lost may have stored it.
+    /// Where the server names another, that a file is one object rests on the server; it is said and counted.
+    func noteObject(of row: Shipment, _ url: RedactedURL) {
+        guard let known = row.objectURL, known != url.withoutQuery else { return }
+        context.metrics.movedObjects.add()
+        context.logger.warning(
+            "the upload API gave another object for a file that it was asked about before",
+            metadata: ["file": "\(row.file)", "before": "\(known)", "now": "\(url.withoutQuery)"])
     }
 
     func finish(_ cycle: Cycle) async throws {

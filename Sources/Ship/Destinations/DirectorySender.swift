@@ -9,13 +9,17 @@ struct DirectorySender: Sender {
     let chunk = 200
     let path: String
     let hive: Bool
+    let compression: UploadCompression?
     let fileSystem: any FileSystem
     private let durable = DurableFolders()
 
-    init(name: String, path: String, hive: Bool, fileSystem: any FileSystem) {
+    init(
+        name: String, path: String, hive: Bool, compression: UploadCompression? = nil, fileSystem: any FileSystem
+    ) {
         self.name = name
         self.path = path
         self.hive = hive
+        self.compression = compression
         self.fileSystem = fileSystem
     }
 
@@ -29,7 +33,7 @@ struct DirectorySender: Sender {
         }
         let folder = hive ? "\(path)/\(id.hivePartition)" : path
         do throws(IOError) {
-            return try place(source, in: folder, as: row.file, witness)
+            return try place(source, in: folder, as: row.file + (compression?.suffix ?? ""), witness)
         } catch {
             let code: ShipErrorCode =
                 switch error.operation {

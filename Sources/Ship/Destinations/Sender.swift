@@ -5,9 +5,11 @@ protocol Sender: Sendable {
     var kind: String { get }
     /// Rows a chunk.
     var chunk: Int { get }
+    /// What is sent is compressed so.
+    var compression: UploadCompression? { get }
     /// Gets what the rows need before they can be sent.
     func prepare(_ rows: [Shipment], _ cycle: Cycle) async throws -> PreparedChunk
-    /// One attempt with the file at `path`, whose bytes were just found to be `witness`.
+    /// One attempt with the file at `path`, whose bytes were just found to be `witness`; compressed already.
     func send(_ row: Shipment, path: String, _ witness: FileWitness) async throws -> UploadOutcome
     /// After the last chunk.
     func finish(_ cycle: Cycle) async throws

@@ -64,7 +64,11 @@ struct UploadAPI: Sendable {
             throw ShipFailure(.encodeBody, "cannot encode the body of \(name): \(error)")
         }
         let headers = [
-            (name: "Authorization", value: try APIKeyFile(path: options.apiKeyPath).read()),
+            (
+                name: "Authorization",
+                value: try SecretFile(path: options.apiKeyPath, what: "the API key", key: "cloudzero.api_key_path")
+                    .read()
+            ),
             (name: "Content-Type", value: "application/json"),
             (name: "X-CloudZero-Shipper-ID", value: shipperID), (name: "X-CloudZero-Version", value: version),
         ]

@@ -7,6 +7,8 @@ package enum UploadOutcome: Sendable, Equatable {
     case failed(ShipFailure, dropsURL: Bool)
     /// The URL is dead: a new one may help.
     case expired(ShipFailure)
+    /// Nothing can be delivered there now: credentials, bucket or region are not right.
+    case refused(ShipFailure)
     /// The bytes are not what the name says (I8).
     case damaged(ShipFailure)
     /// We stopped; whether it arrived is unknown.
@@ -71,7 +73,10 @@ package enum AnswerRules {
             return .failed(ShipFailure(.unauthorized, text + clockNote(response, now: now)), dropsURL: true)
         case 401, 403: return .failed(ShipFailure(.unauthorized, text), dropsURL: true)
         case 408, 429, 500, 502...599:
-            return .again(ShipFailure(.httpRequestFailed, text), after: retryAfter(response, now: now))
+            var failure = ShipFailure(.httpRequestFailed, text)
+            // Overload and a gateway's words concern every file; 500 may be one object's.
+            failure.isHosts = [429, 502, 503, 504].contains(response.status)
+            return .again(failure, after: retryAfter(response, now: now))
         default: return .failed(ShipFailure(.httpUnknown, text), dropsURL: true)
         }
     }
@@ -80,7 +85,10 @@ package enum AnswerRules {
         let text = "\(host): \(error.text)"
         switch error.reason {
         case .cancelled: return .interrupted
-        case .timedOut, .connection: return .again(ShipFailure(.httpRequestFailed, text), after: nil)
+        case .timedOut, .connection:
+            var failure = ShipFailure(.httpRequestFailed, text)
+            failure.isHosts = true
+            return .again(failure, after: nil)
         case .digestMismatch: return .damaged(ShipFailure(.fileRead, error.text))
         case .fileUnreadable: return .failed(ShipFailure(.fileRead, error.text), dropsURL: false)
         case .responseTooLarge, .unusableRequest: return .failed(ShipFailure(.httpUnknown, text), dropsURL: true)
@@ -88,18 +96,34 @@ package enum AnswerRules {
     }
 
     private static func stored(_ response: HTTPResponse, host: String, md5: String) -> UploadOutcome {
-        let etag = response.headers["etag"].map { $0.filter { $0 != "\"" }.lowercased() }
-        let isKeyed = response.headers["x-amz-server-side-encryption"]?.hasPrefix("aws:kms") ?? false
-        if let etag, !isKeyed, etag.utf8.count == 32, etag.allSatisfy(\.isHexDigit), etag != md5 {
+        let etag = response.headers["etag"].map(plainETag)
+        if let etag, !hidesDigest(response), etag.utf8.count == 32, looksLikeDigest(etag), etag.lowercased() != md5 {
             let text = "\(host) answered \(response.status), but stored other bytes: ETag \(etag), MD5 \(md5)"
             return .again(ShipFailure(.httpUnknown, text), after: nil)
         }
-        return .uploaded(
-            Receipt(
-                status: response.status, etag: etag.map { String($0.prefix(100)) },
-                requestID: (response.headers["x-amz-request-id"] ?? response.headers["x-request-id"])
-                    .map { String($0.prefix(100)) },
-                serverDate: response.headers["date"].map { String($0.prefix(40)) }))
+        return .uploaded(receipt(response))
+    }
+
+    static func receipt(_ response: HTTPResponse) -> Receipt {
+        Receipt(
+            status: response.status, etag: response.headers["etag"].map { String(plainETag($0).prefix(100)) },
+            requestID: (response.headers["x-amz-request-id"] ?? response.headers["x-request-id"])
+                .map { String($0.prefix(100)) },
+            serverDate: response.headers["date"].map { String($0.prefix(40)) })
+    }
+
+    /// Without its quotes.
+    static func plainETag(_ etag: String) -> String { etag.filter { $0 != "\"" } }
+
+    /// 32 hex digits, of parts followed by `-` and their number.
+    static func looksLikeDigest(_ etag: String) -> Bool {
+        let digits = etag.prefix { $0 != "-" }
+        return digits.utf8.count == 32 && digits.allSatisfy(\.isHexDigit)
+    }
+
+    /// The server encrypts by KMS: then its ETag is no MD5.
+    static func hidesDigest(_ response: HTTPResponse) -> Bool {
+        response.headers["x-amz-server-side-encryption"]?.hasPrefix("aws:kms") ?? false
     }
 
     /// Seconds, or a date; at most an hour.
@@ -140,7 +164,7 @@ struct ServerWords: Equatable {
         return words.isEmpty ? "" : ": " + words
     }
 
-    private static func between(_ start: String, _ end: String, _ text: String) -> String {
+    static func between(_ start: String, _ end: String, _ text: String) -> String {
         guard let from = text.firstRange(of: start), let to = text[from.upperBound...].firstRange(of: end) else {
             return ""
         }

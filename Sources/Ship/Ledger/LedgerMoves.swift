@@ -3,17 +3,54 @@ package enum RowChange: Sendable, Equatable {
     case none
     /// A fresh presigned URL. It is stored before its first use, so that a restart can use it again.
     case url(RedactedURL, expiresMilliseconds: Int64)
-    /// An attempt begins with the file's 64-digit SHA-256.
-    case attempt(sha256: String)
-    /// Delivered: the URL is wiped, errors and back-off are forgotten.
-    case receipt(Receipt)
+    case attempt
+    /// The attempt that was begun is not made.
+    case withdrawal
+    /// Delivered, with the file's 64-digit SHA-256: the URL is wiped, errors and back-off are forgotten.
+    case receipt(Receipt, sha256: String)
     /// It did not work; not tried again before the given time.
     case failure(ShipFailure, notBeforeMilliseconds: Int64, dropsURL: Bool)
     /// An operator's word: back to the start, at once.
     case reset
 }
 
+/// One move of one row, if it is in `from`.
+package struct LedgerMove: Sendable {
+    package let file: String
+    package let destination: String
+    package let from: ShipmentState
+    package let to: ShipmentState
+    package let change: RowChange
+    package let detail: String
+
+    package init(_ row: Shipment, to next: ShipmentState, _ change: RowChange, _ detail: String) {
+        self.init(row.file, row.destination, from: row.state, to: next, change, detail)
+    }
+
+    init(
+        _ file: String, _ destination: String, from: ShipmentState, to: ShipmentState, _ change: RowChange,
+        _ detail: String
+    ) {
+        self.file = file
+        self.destination = destination
+        self.from = from
+        self.to = to
+        self.change = change
+        self.detail = detail
+    }
+}
+
 extension Ledger {
+    /// Many moves in one transaction: all of them, but for rows that are not in the state the move starts from.
+    /// - Returns: for each, whether the row was moved.
+    package func apply(_ moves: [LedgerMove], at now: Int64) throws(ShipError) -> [Bool] {
+        try connection.transaction { () throws(ShipError) in
+            var done: [Bool] = []
+            for move in moves { done.append(try makeInTransaction(move, at: now)) }
+            return done
+        }
+    }
+
     /// Moves one row, if it is in `state` now; stores `change`, and a line of history.
     /// - Throws: `.movedMeanwhile`, and nothing was changed.
     package func move(
@@ -92,37 +129,52 @@ extension Ledger {
         _ file: String, _ destination: String, from state: ShipmentState, to next: ShipmentState, at now: Int64,
         _ change: RowChange, detail: String
     ) throws(ShipError) {
-        precondition(state.mayBecome(next), "no move from \(state) to \(next)")
-        let guarded = "changed_ms = ? WHERE file = ? AND destination = ? AND state = ?"
-        let key: [SQLValue] = [.integer(now), .text(file), .text(destination), .text(state.rawValue)]
-        let (assignments, values) = Self.assignments(of: change, at: now)
-        if next == .uploaded { try countDelivery(file, destination, state, at: now) }
-        var update = try connection.prepare("UPDATE shipment SET state = ?, \(assignments)\(guarded) RETURNING 1")
-        try update.bind([.text(next.rawValue)] + values + key)
-        guard try update.step() else {
+        let move = LedgerMove(file, destination, from: state, to: next, change, detail)
+        guard try makeInTransaction(move, at: now) else {
             throw ShipError(
                 .movedMeanwhile, "move \(file) at \(destination) from \(state) to \(next)",
                 cause: "it is not \(state) any more", advice: "look at czctl files list")
         }
+    }
+
+    /// Returns false, and has done nothing, when the row is in another state.
+    private func makeInTransaction(_ move: LedgerMove, at now: Int64) throws(ShipError) -> Bool {
+        precondition(move.from.mayBecome(move.to), "no move from \(move.from) to \(move.to)")
+        let (file, destination) = (move.file, move.destination)
+        let guarded = "changed_ms = ? WHERE file = ? AND destination = ? AND state = ?"
+        let key: [SQLValue] = [.integer(now), .text(file), .text(destination), .text(move.from.rawValue)]
+        let (assignments, values) = Self.assignments(of: move.change, at: now)
+        if move.to == .uploaded { try countDelivery(file, destination, move.from, at: now) }
+        var update = try connection.prepare("UPDATE shipment SET state = ?, \(assignments)\(guarded) RETURNING 1")
+        try update.bind([.text(move.to.rawValue)] + values + key)
+        guard try update.step() else { return false }
         while try update.step() {}
-        try recordHistory(file, destination, at: now, from: state.rawValue, to: next.rawValue, detail: detail)
-        if case .failure(let failure, _, _) = change { try note(failure, of: destination, at: now) }
+        if move.to == .uploaded { try forgetParts(file, destination) }
+        try recordHistory(
+            file, destination, at: now, from: move.from.rawValue, to: move.to.rawValue, detail: move.detail)
+        if case .failure(let failure, _, _) = move.change { try note(failure, of: destination, at: now) }
+        return true
     }
 
     private static func assignments(of change: RowChange, at now: Int64) -> (text: String, values: [SQLValue]) {
         switch change {
         case .none: ("", [])
-        case .url(let url, let expires): ("url = ?, url_expires_ms = ?, ", [.text(url.text), .integer(expires)])
-        case .attempt(let sha256): ("attempts = attempts + 1, sha256 = ?, ", [.text(sha256)])
-        case .receipt(let receipt):
+        case .url(let url, let expires):
+            (
+                "url = ?, url_expires_ms = ?, object_url = ?, ",
+                [.text(url.text), .integer(expires), .text(url.withoutQuery)]
+            )
+        case .attempt: ("attempts = attempts + 1, ", [])
+        case .withdrawal: ("attempts = attempts - 1, ", [])
+        case .receipt(let receipt, let sha256):
             (
                 """
-                receipt_status = ?, receipt_etag = ?, receipt_request_id = ?, receipt_date = ?, \
+                sha256 = ?, receipt_status = ?, receipt_etag = ?, receipt_request_id = ?, receipt_date = ?, \
                 uploaded_ms = COALESCE(uploaded_ms, ?), url = NULL, url_expires_ms = NULL, failures = 0, \
                 not_before_ms = 0, error_code = NULL, error = NULL, error_ms = NULL, 
                 """,
                 [
-                    .integer(Int64(receipt.status)), SQLValue(receipt.etag), SQLValue(receipt.requestID),
+                    .text(sha256), .integer(Int64(receipt.status)), SQLValue(receipt.etag), SQLValue(receipt.requestID),
                     SQLValue(receipt.serverDate), .integer(now),
                 ]
             )

@@ -69,17 +69,49 @@ extension Ledger {
         return names
     }
 
-    /// Delivered files, everywhere before `milliseconds`, whose local copies may go: at most `limit` names.
+    /// Rows in one state.
+    package func counts(of state: ShipmentState) throws(ShipError) -> Int64 {
+        try counts().filter { $0.state == state }.reduce(0) { $0 + $1.files }
+    }
+
+    /// Delivered files, everywhere before `milliseconds`, whose local copies may go: the oldest, at most `limit` names.
     package func purgeable(before milliseconds: Int64, limit: Int) throws(ShipError) -> [String] {
         var query = try connection.prepare(
             """
             SELECT file FROM shipment GROUP BY file HAVING MIN(state IN ('uploaded', 'purging', 'purged'))
-            AND MAX(state IN ('uploaded', 'purging')) AND MAX(COALESCE(uploaded_ms, 0)) < ? LIMIT ?
+            AND MAX(state IN ('uploaded', 'purging')) AND MAX(COALESCE(uploaded_ms, 0)) < ?
+            ORDER BY MAX(COALESCE(uploaded_ms, 0)), file LIMIT ?
             """)
         try query.bind([.integer(milliseconds), .integer(Int64(limit))])
         var names: [String] = []
         while try query.step() { names.append(query.text(0)) }
         return names
+    }
+
+    /// Forgets rows and histories of files that were purged everywhere before `milliseconds`, at most `limit` files at
+    /// a time; their sums stay.
+    package func forgetPurged(before milliseconds: Int64, limit: Int) throws(ShipError) {
+        try connection.transaction { () throws(ShipError) in
+            var query = try connection.prepare(
+                """
+                SELECT file FROM shipment GROUP BY file HAVING MIN(state = 'purged') AND MAX(changed_ms) < ? LIMIT ?
+                """)
+            try query.bind([.integer(milliseconds), .integer(Int64(limit))])
+            var files: [String] = []
+            while try query.step() { files.append(query.text(0)) }
+            for file in files {
+                try connection.run(
+                    """
+                    UPDATE destination SET forgotten_files = forgotten_files + 1,
+                    forgotten_bytes = forgotten_bytes + gone.bytes,
+                    forgotten_rows = forgotten_rows + COALESCE(gone.rows, 0)
+                    FROM (SELECT destination, bytes, rows FROM shipment WHERE file = ?) AS gone
+                    WHERE name = gone.destination
+                    """, .text(file))
+                try connection.run("DELETE FROM shipment WHERE file = ?", .text(file))
+                try connection.run("DELETE FROM history WHERE file = ?", .text(file))
+            }
+        }
     }
 
     package func history(_ file: String, _ destination: String) throws(ShipError) -> [HistoryEntry] {
@@ -96,11 +128,15 @@ extension Ledger {
         return entries
     }
 
+    /// Files by destination and state; among the purged also those whose rows are forgotten.
     package func counts() throws(ShipError) -> [StateCount] {
         var query = try connection.prepare(
             """
-            SELECT destination, state, COUNT(*), SUM(bytes), SUM(COALESCE(rows, 0)) FROM shipment
-            GROUP BY destination, state ORDER BY destination, state
+            SELECT destination, state, SUM(files), SUM(bytes), SUM(rows) FROM
+            (SELECT destination, state, COUNT(*) AS files, SUM(bytes) AS bytes, SUM(COALESCE(rows, 0)) AS rows
+            FROM shipment GROUP BY destination, state
+            UNION ALL SELECT name, 'purged', forgotten_files, forgotten_bytes, forgotten_rows FROM destination
+            WHERE forgotten_files > 0) GROUP BY destination, state ORDER BY destination, state
             """)
         var counts: [StateCount] = []
         while try query.step() {

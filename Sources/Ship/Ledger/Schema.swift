@@ -33,7 +33,21 @@ enum Schema {
             destination TEXT NOT NULL, reference_id TEXT NOT NULL, reason TEXT NOT NULL, asked_ms INTEGER NOT NULL,
             PRIMARY KEY (destination, reference_id)
         ) STRICT, WITHOUT ROWID;
+        """,
         """
+        CREATE TABLE multipart (
+            file TEXT NOT NULL, destination TEXT NOT NULL, upload_id TEXT NOT NULL, object_key TEXT NOT NULL,
+            part_bytes INTEGER NOT NULL, begun_ms INTEGER NOT NULL, PRIMARY KEY (file, destination)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE multipart_part (
+            file TEXT NOT NULL, destination TEXT NOT NULL, number INTEGER NOT NULL, etag TEXT NOT NULL,
+            PRIMARY KEY (file, destination, number)
+        ) STRICT, WITHOUT ROWID;
+        ALTER TABLE shipment ADD COLUMN object_url TEXT;
+        ALTER TABLE destination ADD COLUMN forgotten_files INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE destination ADD COLUMN forgotten_bytes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE destination ADD COLUMN forgotten_rows INTEGER NOT NULL DEFAULT 0;
+        """,
     ]
 
     static var version: Int { migrations.count }

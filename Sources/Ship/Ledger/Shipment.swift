@@ -18,6 +18,8 @@ package struct Shipment: Sendable, Equatable {
     package var lastError: RecordedError?
     package var url: RedactedURL?
     package var urlExpiresMilliseconds: Int64?
+    /// Where the last URL pointed, without its query. Stays when the URL is wiped.
+    package var objectURL: String?
     package var receipt: Receipt?
     package var discoveredMilliseconds: Int64
     package var changedMilliseconds: Int64
@@ -27,7 +29,7 @@ package struct Shipment: Sendable, Equatable {
     static let columns = """
         file, destination, state, bytes, sha256, rows, attempts, failures, not_before_ms, error_code, error, error_ms, \
         url, url_expires_ms, receipt_status, receipt_etag, receipt_request_id, receipt_date, \
-        discovered_ms, changed_ms, uploaded_ms
+        discovered_ms, changed_ms, uploaded_ms, object_url
         """
 
     init(_ row: borrowing Statement) throws(ShipError) {
@@ -58,6 +60,7 @@ package struct Shipment: Sendable, Equatable {
         discoveredMilliseconds = row.integer(18)
         changedMilliseconds = row.integer(19)
         uploadedMilliseconds = row.optionalInteger(20)
+        objectURL = row.optionalText(21)
     }
 }
 

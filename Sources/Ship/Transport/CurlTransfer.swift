@@ -7,6 +7,7 @@ internal import DiskIO
     struct Settings: Sendable {
         let userAgent: String
         let connectTimeout: Duration
+        let network: NetworkOptions
         let fileSystem: any FileSystem
     }
 
@@ -19,6 +20,11 @@ internal import DiskIO
     private let errorText: UnsafeMutablePointer<CChar>
 
     private var upload: Upload?
+    /// Shared by all uploads; nil is unlimited.
+    private let rate: SharedUploadRate?
+    /// The rate has no bytes now: the loop lets it go on.
+    private(set) var isPaused = false
+    private let network: NetworkOptions
     private var headers: [String: String] = [:]
     private var headerByteCount = 0
     private var body: [UInt8] = []
@@ -27,16 +33,23 @@ internal import DiskIO
 
     private static let headerLimit = 64 << 10
 
-    init(_ request: HTTPRequest, _ settings: Settings, _ answer: CurlAnswer) throws(TransportError) {
+    init(
+        _ request: HTTPRequest, _ settings: Settings, authorities: TrustedAuthorities?, rate: SharedUploadRate?,
+        _ answer: CurlAnswer
+    ) throws(TransportError) {
+        self.rate = rate
+        network = settings.network
         guard let handle = unsafe curl_easy_init() else { preconditionFailure("out of memory") }
         unsafe self.handle = unsafe handle
         unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         self.answer = answer
-        if case .file(let path, let byteCount, let digest) = request.body {
-            upload = try Upload(path, byteCount, digest, settings.fileSystem)
+        if case .file(let path, let offset, let byteCount, let digest) = request.body {
+            upload = try Upload(path, offset, byteCount, digest, settings.fileSystem)
         }
         configure(request, settings)
+        configureNetwork(request, settings.network)
+        if let authorities { trust(try authorities.current()) }
     }
 
     deinit {
@@ -49,12 +62,14 @@ internal import DiskIO
         // SAFETY: libcurl copies texts that it is given; the context is this object, which outlives its handle.
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe ccurl_set_text(handle, CURLOPT_URL, request.url.text)
+        // What was signed is what is sent: libcurl would take "/../" out of it.
+        unsafe ccurl_set_long(handle, CURLOPT_PATH_AS_IS, 1)
         unsafe ccurl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
         unsafe ccurl_set_text(handle, CURLOPT_USERAGENT, settings.userAgent)
         unsafe ccurl_set_long(handle, CURLOPT_NOSIGNAL, 1)
         unsafe ccurl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
         unsafe ccurl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        unsafe ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, request.timeout.wholeMilliseconds)
+        unsafe ccurl_set_long(handle, CURLOPT_TIMEOUT_MS, time(for: request).wholeMilliseconds)
         unsafe ccurl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout.wholeMilliseconds)
         unsafe ccurl_set_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         unsafe ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorText)
@@ -70,12 +85,50 @@ internal import DiskIO
         unsafe ccurl_set_list(handle, CURLOPT_HTTPHEADER, headerList)
     }
 
+    /// A limited rate gives an upload the time it takes.
+    private func time(for request: HTTPRequest) -> Duration {
+        guard let rate, case .file(_, _, let byteCount, _) = request.body else { return request.timeout }
+        return request.timeout + rate.time(for: byteCount)
+    }
+
+    private func configureNetwork(_ request: HTTPRequest, _ network: NetworkOptions) {
+        if case .withoutProxy = request.reach {
+            unsafe ccurl_set_text(handle, CURLOPT_NOPROXY, "*")
+        } else {
+            let plain = request.url.text.lowercased().hasPrefix("http://") ? network.environmentProxy : nil
+            if let proxy = network.proxy ?? plain { unsafe ccurl_set_text(handle, CURLOPT_PROXY, proxy) }
+            if !network.noProxy.isEmpty {
+                unsafe ccurl_set_text(handle, CURLOPT_NOPROXY, network.noProxy.joined(separator: ","))
+            }
+        }
+        if case .publicAddresses = request.reach, !network.usesProxy {
+            // SAFETY: the callback reads its arguments only.
+            unsafe ccurl_set_open_socket(handle, onOpenSocket, nil)
+        }
+        if let path = network.clientCertificatePath { unsafe ccurl_set_text(handle, CURLOPT_SSLCERT, path) }
+        if let path = network.clientKeyPath { unsafe ccurl_set_text(handle, CURLOPT_SSLKEY, path) }
+    }
+
+    private func trust(_ authorities: [UInt8]) {
+        // SAFETY: libcurl copies the bytes before the call returns.
+        unsafe authorities.withUnsafeBytes { bytes in
+            _ = unsafe ccurl_set_authorities(handle, bytes.baseAddress, bytes.count)
+        }
+    }
+
+    /// Goes on after a pause.
+    func resume() {
+        isPaused = false
+        unsafe curl_easy_pause(handle, CURLPAUSE_CONT)
+    }
+
     private func configureBody(_ request: HTTPRequest, _ context: UnsafeMutableRawPointer) {
         switch request.body {
-        case .none where request.method == .get: break
+        case .none where request.method == .head: unsafe ccurl_set_long(handle, CURLOPT_NOBODY, 1)
+        case .none where request.method != .post && request.method != .put: break
         case .none: setPostBody([])
         case .bytes(let bytes): setPostBody(bytes)
-        case .file(_, let byteCount, _):
+        case .file(_, _, let byteCount, _):
             unsafe ccurl_set_long(handle, CURLOPT_UPLOAD, 1)
             unsafe ccurl_set_large(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(byteCount))
             unsafe ccurl_set_long(handle, CURLOPT_UPLOAD_BUFFERSIZE, Upload.chunkByteCount)
@@ -109,7 +162,7 @@ internal import DiskIO
         // SAFETY: libcurl ends the text with NUL inside the buffer; curl_easy_strerror's is static.
         var text = unsafe String(cString: errorText)
         if text.isEmpty { text = unsafe String(cString: curl_easy_strerror(code)) }
-        text = RedactedURL.scrubbed(text)
+        text = network.scrubbed(RedactedURL.scrubbed(text))
         switch code {
         case CURLE_OPERATION_TIMEDOUT: return TransportError(.timedOut, text)
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return TransportError(.unusableRequest, text)
@@ -143,8 +196,17 @@ internal import DiskIO
     }
 
     fileprivate func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        var limit = buffer.count
+        if let rate, upload?.isAtEnd == false {
+            limit = rate.take(limit)
+            guard limit > 0 else {
+                isPaused = true
+                return Int(CURL_READFUNC_PAUSE)
+            }
+        }
         do throws(TransportError) {
-            return unsafe try upload?.next(into: buffer) ?? 0
+            // SAFETY: limit is at most the buffer's count.
+            return unsafe try upload?.next(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<limit])) ?? 0
         } catch {
             stopped = error
             return Int(CURL_READFUNC_ABORT)
@@ -157,18 +219,22 @@ private struct Upload: ~Copyable {
     static let chunkByteCount = 256 << 10
 
     private let file: File
+    private let offset: UInt64
     private let byteCount: UInt64
     private let expected: String
     private var digest: Digest? = Digest(.sha256)
     private var sent: UInt64 = 0
     private var chunk = [UInt8](repeating: 0, count: chunkByteCount)
 
+    var isAtEnd: Bool { sent == byteCount }
+
     init(
-        _ path: String, _ byteCount: UInt64, _ expected: String, _ fileSystem: any FileSystem
+        _ path: String, _ offset: UInt64, _ byteCount: UInt64, _ expected: String, _ fileSystem: any FileSystem
     ) throws(TransportError) {
         do throws(IOError) { file = try File(path, .read, in: fileSystem) } catch {
             throw TransportError(.fileUnreadable, "\(error)")
         }
+        self.offset = offset
         self.byteCount = byteCount
         self.expected = expected
     }
@@ -179,7 +245,7 @@ private struct Upload: ~Copyable {
         let wanted = Int(min(UInt64(min(buffer.count, Self.chunkByteCount)), byteCount - sent))
         guard wanted > 0 else { return 0 }
         let got: Int
-        do throws(IOError) { got = try file.read(at: sent, into: &chunk) } catch {
+        do throws(IOError) { got = try file.read(at: offset + sent, into: &chunk) } catch {
             throw TransportError(.fileUnreadable, "\(error)")
         }
         guard got >= wanted else {
@@ -216,6 +282,28 @@ private let onHeader: ccurl_data_function = { data, size, count, context in
 
 private let onUpload: ccurl_data_function = { data, size, count, context in
     unsafe transfer(context).fill(UnsafeMutableRawBufferPointer(start: data, count: size * count))
+}
+
+/// libcurl's `curl_socket_t` of a connection it shall not make.
+private let badSocket: curl_socket_t = -1
+
+private let onOpenSocket: curl_opensocket_callback = { _, _, address in
+    // SAFETY: libcurl passes an address whose bytes are of its family and length, valid during the call.
+    guard let address = unsafe address, unsafe !isPrivate(address) else { return badSocket }
+    return unsafe socket(
+        address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
+}
+
+private func isPrivate(_ address: UnsafeMutablePointer<curl_sockaddr>) -> Bool {
+    // SAFETY: the field's declared size is sockaddr's; libcurl keeps the whole address behind it, sockaddr_in6's
+    // 28 bytes at least. The address proper begins at byte 4 of sockaddr_in, at byte 8 of sockaddr_in6.
+    let start = unsafe UnsafeRawPointer(address) + (MemoryLayout<curl_sockaddr>.offset(of: \.addr) ?? 0)
+    let bytes = unsafe UnsafeRawBufferPointer(start: start, count: 28)
+    switch unsafe address.pointee.family {
+    case AF_INET: return unsafe PrivateAddress.contains(Array(bytes[4..<8]))
+    case AF_INET6: return unsafe PrivateAddress.contains(Array(bytes[8..<24]))
+    default: return true
+    }
 }
 
 private func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer {

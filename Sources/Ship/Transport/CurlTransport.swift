@@ -4,17 +4,20 @@ internal import Dispatch
 internal import Synchronization
 
 /// HTTP by libcurl: one `curl_multi` on one thread of its own, woken by `curl_multi_wakeup`. No redirects, TLS 1.2 or
-/// newer with the peer verified, proxies and certificate bundle from the environment as libcurl reads them.
+/// newer with the peer verified. Without `NetworkOptions` of ours, proxies come from the environment.
 ///
 /// Cancelling the task of a `send` cuts its connection at once. Released, it fails what is in flight as cancelled.
 package final class CurlTransport: HTTPTransport {
     private let mailbox: CurlMailbox
 
-    package init(userAgent: String, connectTimeout: Duration = .seconds(30), fileSystem: any FileSystem) {
+    package init(
+        userAgent: String, connectTimeout: Duration = .seconds(30), network: NetworkOptions = NetworkOptions(),
+        fileSystem: any FileSystem
+    ) {
         let mailbox = CurlMailbox()
         self.mailbox = mailbox
         let settings = CurlTransfer.Settings(
-            userAgent: userAgent, connectTimeout: connectTimeout, fileSystem: fileSystem)
+            userAgent: userAgent, connectTimeout: connectTimeout, network: network, fileSystem: fileSystem)
         // A queue of its own is a thread of its own while the loop runs.
         DispatchQueue(label: "cirrus.curl").async { CurlLoop(mailbox: mailbox, settings: settings)?.run() }
     }
@@ -137,6 +140,8 @@ extension TransportError {
     // SAFETY: owned by this value alone: made in init, freed once in deinit, after every transfer has left it.
     private let multi: UnsafeMutableRawPointer
     private var transfers: [UInt64: CurlTransfer] = [:]
+    private let authorities: TrustedAuthorities?
+    private let rate: SharedUploadRate?
 
     /// libcurl's process-wide start, once.
     private static let started: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
@@ -147,6 +152,12 @@ extension TransportError {
         precondition(Self.started, "libcurl starts")
         guard let multi = unsafe curl_multi_init() else { preconditionFailure("out of memory") }
         unsafe self.multi = unsafe multi
+        authorities = settings.network.authoritiesPath.map {
+            TrustedAuthorities(path: $0, systemBundle: Self.systemAuthorities)
+        }
+        rate = settings.network.uploadBytesPerSecond.map {
+            SharedUploadRate(bytesPerSecond: $0, uptime: Clocks.system.uptime)
+        }
         unsafe mailbox.attach(multi)
     }
 
@@ -168,13 +179,26 @@ extension TransportError {
             unsafe curl_multi_perform(multi, &running)
             reap()
             // At most a minute: curl's own timers and wake-ups end the wait sooner.
-            unsafe curl_multi_poll(multi, nil, 0, 60_000, nil)
+            let paused = transfers.values.filter(\.isPaused)
+            let wait = paused.isEmpty ? 60_000 : Int32(UploadRate.wait / .milliseconds(1))
+            unsafe curl_multi_poll(multi, nil, 0, wait, nil)
+            for transfer in paused { transfer.resume() }
         }
+    }
+
+    /// The bundle that libcurl trusts when it is told nothing.
+    private static var systemAuthorities: String {
+        guard let easy = unsafe curl_easy_init() else { return "" }
+        defer { unsafe curl_easy_cleanup(easy) }
+        // SAFETY: a text that lives as long as the handle; it is copied before.
+        guard let path = unsafe ccurl_system_authorities(easy) else { return "" }
+        return unsafe String(cString: path)
     }
 
     private mutating func begin(_ letter: CurlMailbox.Letter) {
         do throws(TransportError) {
-            let transfer = try CurlTransfer(letter.request, settings, letter.answer)
+            let transfer = try CurlTransfer(
+                letter.request, settings, authorities: authorities, rate: rate, letter.answer)
             transfers[letter.id] = transfer
             // SAFETY: the transfer keeps its handle until `end` takes it out again.
             unsafe curl_multi_add_handle(multi, transfer.handle)

@@ -9,13 +9,16 @@ package struct HTTPRequest: Sendable {
         case get = "GET"
         case post = "POST"
         case put = "PUT"
+        case head = "HEAD"
+        case delete = "DELETE"
     }
 
     package enum Body: Sendable {
         case none
         case bytes([UInt8])
-        /// Streamed from disk. The last byte leaves only if the file's SHA-256, in hex, begins with `digest` (I8).
-        case file(path: String, byteCount: UInt64, digest: String)
+        /// Streamed from disk: `byteCount` bytes from `offset`. The last one leaves only if the SHA-256 of them, in
+        /// hex, begins with `digest` (I8).
+        case file(path: String, offset: UInt64 = 0, byteCount: UInt64, digest: String)
     }
 
     package let method: Method
@@ -23,15 +26,27 @@ package struct HTTPRequest: Sendable {
     package let headers: [(name: String, value: String)]
     package let body: Body
     package let timeout: Duration
+    package let reach: Reach
+
+    package enum Reach: Sendable {
+        case anywhere
+        /// A URL that a server gave: no connection is made to private addresses, whatever its name resolves to. A
+        /// proxy resolves names itself: then the proxy has to refuse them.
+        case publicAddresses
+        /// Services of this machine and its own network, which no proxy reaches.
+        case withoutProxy
+    }
 
     package init(
-        _ method: Method, _ url: RedactedURL, headers: [(name: String, value: String)], body: Body, timeout: Duration
+        _ method: Method, _ url: RedactedURL, headers: [(name: String, value: String)], body: Body, timeout: Duration,
+        reach: Reach = .anywhere
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
         self.timeout = timeout
+        self.reach = reach
     }
 }
 

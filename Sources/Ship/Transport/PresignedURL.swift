@@ -106,6 +106,11 @@ package struct UploadHostRule: Sendable, Equatable {
         self.allowsHTTP = allowsHTTP
     }
 
+    /// Only where the operator named the very host, or chose to do without TLS.
+    func allowsPrivateAddresses(_ place: URLPlace) -> Bool {
+        allowsHTTP || patterns.contains(place.host) || patterns.contains("\(place.host):\(place.port)")
+    }
+
     func check(_ place: URLPlace) throws(RefusedURL) {
         if allowsHTTP { return }
         guard place.isHTTPS else { throw RefusedURL("the URL is not https") }

@@ -8,6 +8,8 @@ package struct RedactedURL: Hashable, Sendable, CustomStringConvertible, CustomD
     package init(_ text: String) { self.text = text }
 
     package var description: String { Self.cut(text) }
+    /// Which object it is: no secret.
+    var withoutQuery: String { String(text.prefix { $0 != "?" }) }
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: ["url": description]) }
 

@@ -22,7 +22,7 @@ struct DataOptions: ParsableArguments {
         guard let real = RealPath.of(path), try PosixFileSystem().status(real)?.isDirectory == true else {
             throw CommandFailure(
                 .notFound, "cannot read the volume \(path): there is no such directory",
-                try: "czctl \(CommandLine.arguments.dropFirst().first ?? "status") --data DIR, or --config FILE")
+                try: "czctl \(CzCtl.words.dropFirst().first ?? "status") --data DIR, or --config FILE")
         }
         return VolumeLayout(root: real)
     }

@@ -65,7 +65,7 @@ struct PresignedCheck {
             headers: names.map { name in
                 (name: name, value: head.headers[name].joined(separator: ","))
             })
-        guard signer.signature(of: request, at: date) == signature else {
+        guard signer.signature(of: request, payload: SigV4.unsignedPayload, at: date) == signature else {
             return S3Refusal(
                 .forbidden, "SignatureDoesNotMatch",
                 "The request signature we calculated does not match the signature you provided. "

@@ -112,28 +112,65 @@ struct ServiceEnvironment: Sendable {
         return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
-    func shipOptions() throws -> ShipOptions {
+    func shipOptions() -> ShipOptions {
         let cloudzero = settings.cloudzero
-        let destinations: [DestinationOptions] = try settings.destinations.map { destination in
+        let destinations: [DestinationOptions] = settings.destinations.map { destination in
             switch destination.kind {
-            case .directory: .directory(name: destination.name, path: destination.path, hive: true)
+            case .directory:
+                .directory(
+                    name: destination.name, path: destination.path, hive: true,
+                    compression: Self.compression(destination))
             case .cloudzero:
                 .cloudZero(
                     CloudZeroOptions(
                         name: destination.name, host: cloudzero.host, useHTTP: cloudzero.usesHTTP,
-                        apiKeyPath: cloudzero.apiKeyPath ?? "", uploadHosts: cloudzero.uploadHosts))
-            case .s3:
-                throw CommandFailure(
-                    .usage, "cannot ship to \(destination.name): destination.kind s3 is not supported yet",
-                    try: "use kind directory or cloudzero")
+                        apiKeyPath: cloudzero.apiKeyPath ?? "", uploadHosts: cloudzero.uploadHosts,
+                        sendsDigests: cloudzero.sendsDigests))
+            case .s3: .s3(Self.bucket(destination))
             }
         }
-        return ShipOptions(
+        var options = ShipOptions(
             clusterName: settings.clusterName, cloudAccountID: settings.cloudAccountID, region: settings.region,
             version: Version.number, hostName: ProcessInfo.processInfo.environment["HOSTNAME"],
             destinations: destinations, sendInterval: cloudzero.sendInterval, attemptTimeout: cloudzero.sendTimeout,
             maxRetries: cloudzero.retryLimit, maxWait: cloudzero.retryWaitLimit,
             uploadedRetention: settings.database.uploadedRetention)
+        options.purgesLazily = settings.database.purgesLazily
+        options.purgePercent = settings.database.purgePercent
+        options.availableStorageBytes = settings.database.availableStorageBytes.map { UInt64($0) }
+        return options
+    }
+
+    private static func compression(_ destination: DestinationSettings) -> UploadCompression? {
+        switch destination.compression {
+        case .gzip: .gzip
+        case .zstd: .zstd
+        case nil: nil
+        }
+    }
+
+    private static func bucket(_ destination: DestinationSettings) -> S3Options {
+        S3Options(
+            name: destination.name, bucket: destination.bucket, region: destination.region,
+            endpoint: destination.endpoint, prefix: destination.prefix, pathStyle: destination.pathStyle,
+            accessKeyPath: destination.accessKeyPath, secretKeyPath: destination.secretKeyPath,
+            encryption: destination.encryption?.rawValue, encryptionKeyID: destination.encryptionKeyID,
+            refusesOverwrites: destination.refusesOverwrites, partByteCount: UInt64(destination.partByteCount),
+            compression: compression(destination),
+            environment: ProcessInfo.processInfo.environment.filter { $0.key.hasPrefix("AWS_") || $0.key == "HOME" })
+    }
+
+    var networkOptions: NetworkOptions {
+        let http = settings.http
+        let environment = ProcessInfo.processInfo.environment
+        func isSet(_ name: String) -> Bool { !(environment[name] ?? "").isEmpty }
+        let plain = isSet("http_proxy") ? nil : environment["HTTP_PROXY"].flatMap { $0.isEmpty ? nil : $0 }
+        return NetworkOptions(
+            proxy: http.proxy, noProxy: http.noProxy, authoritiesPath: http.caPath,
+            clientCertificatePath: http.clientCertificatePath, clientKeyPath: http.clientKeyPath,
+            uploadBytesPerSecond: http.uploadBytesPerSecond, environmentProxy: plain,
+            environmentNamesProxy: ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+                .contains(where: isSet))
     }
 
     /// What this version cannot do although the configuration asks for it: said at start, never passed over.
@@ -144,9 +181,6 @@ struct ServiceEnvironment: Sendable {
         }
         if settings.parquet.profile == .compact { faults.append("parquet.profile compact") }
         if settings.cloudzero.dialect == .seed { faults.append("cloudzero.api_dialect seed") }
-        if settings.http.proxy != nil || settings.http.caPath != nil || settings.http.clientCertificatePath != nil {
-            faults.append("http.*")
-        }
         guard !faults.isEmpty else { return }
         throw CommandFailure(
             .usage, "cannot start: not supported yet: \(faults.joined(separator: ", "))",

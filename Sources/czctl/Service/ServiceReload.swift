@@ -63,7 +63,7 @@ extension Service {
             try with(loaded.settings).refuseUnsupported()
             let next = with(reload.settings)
             let intake = next.ingestOptions(reservedFor: reload.settings.destinations)
-            let shipping = try next.shipOptions()
+            let shipping = next.shipOptions()
             guard shipping.faults.isEmpty else {
                 throw CommandFailure(.usage, shipping.faults.joined(separator: "\n"))
             }

@@ -8,14 +8,16 @@ final class ShipperRuntime: Sendable {
     let ship: ShipService
 
     init(_ environment: ServiceEnvironment) throws {
-        let options = try environment.shipOptions()
+        let options = environment.shipOptions()
         let clocks = environment.clocks
         let metrics = ShipMetrics(
             environment.registry, destinations: options.destinations,
             wallSeconds: { Double(clocks.wallMilliseconds()) / 1000 })
         ship = try ShipService(
             options: options, layout: environment.layout, fileSystem: environment.fileSystem, clocks: clocks,
-            transport: CurlTransport(userAgent: "cirrus/\(Version.number)", fileSystem: environment.fileSystem),
+            transport: CurlTransport(
+                userAgent: "cirrus/\(Version.number)", network: environment.networkOptions,
+                fileSystem: environment.fileSystem),
             jitter: .system, metrics: metrics, logger: environment.logger, owner: environment.owner)
     }
 

@@ -1,0 +1,56 @@
+#include "CCompression.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <zlib.h>
+#include <zstd.h>
+
+struct ccompression {
+    z_stream gzip;
+    ZSTD_CCtx *zstd;
+};
+
+ccompression *ccompression_open(int zstd) {
+    ccompression *stream = calloc(1, sizeof *stream);
+    if (!stream) return NULL;
+    int is_ready;
+    if (zstd) {
+        stream->zstd = ZSTD_createCCtx();
+        is_ready = stream->zstd && !ZSTD_isError(ZSTD_CCtx_setParameter(stream->zstd, ZSTD_c_checksumFlag, 1));
+    } else {
+        // 15 + 16: the largest window, in gzip's wrapping.
+        int level = Z_DEFAULT_COMPRESSION;
+        is_ready = deflateInit2(&stream->gzip, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+    }
+    if (is_ready) return stream;
+    ZSTD_freeCCtx(stream->zstd);
+    free(stream);
+    return NULL;
+}
+
+int ccompression_run(
+    ccompression *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count, int finish) {
+    if (stream->zstd) {
+        ZSTD_inBuffer input = {in, *in_count, 0};
+        ZSTD_outBuffer output = {out, *out_count, 0};
+        size_t left = ZSTD_compressStream2(stream->zstd, &output, &input, finish ? ZSTD_e_end : ZSTD_e_continue);
+        *in_count = input.pos;
+        *out_count = output.pos;
+        return ZSTD_isError(left) ? -1 : finish && left == 0;
+    }
+    if (*in_count > UINT_MAX || *out_count > UINT_MAX) return -1;
+    z_stream *gzip = &stream->gzip;
+    gzip->next_in = (Bytef *)in;
+    gzip->avail_in = (uInt)*in_count;
+    gzip->next_out = out;
+    gzip->avail_out = (uInt)*out_count;
+    int result = deflate(gzip, finish ? Z_FINISH : Z_NO_FLUSH);
+    *in_count -= gzip->avail_in;
+    *out_count -= gzip->avail_out;
+    // Z_BUF_ERROR: there was nothing to do, which is no error.
+    return result == Z_STREAM_END ? 1 : result == Z_OK || result == Z_BUF_ERROR ? 0 : -1;
+}
+
+void ccompression_close(ccompression *stream) {
+    if (stream->zstd) ZSTD_freeCCtx(stream->zstd); else deflateEnd(&stream->gzip);
+    free(stream);
+}

@@ -1,0 +1,17 @@
+// Streams of gzip (zlib) and Zstandard (libzstd) behind one face.
+#ifndef CIRRUS_CCOMPRESSION_H
+#define CIRRUS_CCOMPRESSION_H
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ccompression ccompression;
+
+/// gzip (RFC 1952, no name, no time) when `zstd` is 0, else a Zstandard frame with a checksum (RFC 8878); the levels
+/// are the libraries' own. NULL without memory.
+ccompression *ccompression_open(int zstd);
+/// Takes at most `*in_count` bytes and gives at most `*out_count`; both are set to what was taken and given. With
+/// `finish`, call it again until it returns 1: then the stream is complete. 0 goes on, -1 is an error of the library.
+int ccompression_run(
+    ccompression *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count, int finish);
+void ccompression_close(ccompression *stream);
+#endif
