@@ -4,7 +4,7 @@ from pathlib import Path
 
 from processes import Program, czctl_path, free_port
 
-API_KEY = "ak-test"
+API_KEY = "ak-test-canary"
 
 
 class Bucket:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import requests
 import yaml
 
 from processes import Program, clean_environment, czctl_path, free_port
@@ -13,6 +14,8 @@ COMMAND_SECONDS = 180
 
 
 class Cirrus:
+    printed: list[str] = []  # by commands and services, in this test
+
     def __init__(self, home: Path, **overrides):
         """`overrides` are configuration keys as maps: `destination={"kind": "cloudzero"}`."""
         self.home = home
@@ -39,7 +42,9 @@ class Cirrus:
         for key, value in overrides.items():
             merge = isinstance(value, dict) and key != "destination"
             keys[key] = keys.get(key, {}) | value if merge else value
-        self.destination = Path(keys["destination"].get("path", home / "lake"))
+        if "destinations" in keys:
+            del keys["destination"]
+        self.destination = Path(keys.get("destination", {}).get("path", home / "lake"))
         self.config.write_text(yaml.safe_dump(keys, sort_keys=False))
         self.programs: list[Program] = []
 
@@ -64,10 +69,12 @@ class Cirrus:
         return program
 
     def command(self, *arguments) -> subprocess.CompletedProcess:
-        return subprocess.run(
+        result = subprocess.run(
             [czctl_path(), *map(str, arguments)],
             capture_output=True, text=True, timeout=COMMAND_SECONDS, env=clean_environment(),
         )  # fmt: skip
+        Cirrus.printed += [result.stdout, result.stderr]
+        return result
 
     def status(self) -> dict:
         result = self.command("status", "--config", self.config, "-o", "json")
@@ -80,7 +87,18 @@ class Cirrus:
         logs = "\n".join(program.tail() for program in self.programs[-2:])
         assert result.returncode == 0, f"drain: {result.returncode}\n{result.stdout}\n{result.stderr}\n{logs}"
 
+    def _keep_pages(self):
+        """What the services that still run show to whoever asks."""
+        for port in (self.port, self.shipper_port):
+            for path in ("metrics", "api/v1/status", "about"):
+                try:
+                    Cirrus.printed.append(requests.get(f"http://127.0.0.1:{port}/{path}", timeout=2).text)
+                except requests.RequestException:
+                    break
+
     def kill(self):
+        if any(program.running for program in self.programs):
+            self._keep_pages()
         for program in self.programs:
             if program.running:
                 program.kill()

@@ -1,11 +1,28 @@
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from bucket import Bucket
 from cirrus import Cirrus
+from processes import Program, czctl_path
 from remote_write import Encoder
 from volume import Volume
 
+# Every key, password and token of these tests says canary; presigned URLs are secrets by their signatures.
+SECRETS = re.compile(r".*(?:canary|X-Amz-(?:Signature|Credential|Security-Token)=).*")
 SUMMARY = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_printed():
+    """By whatever a test makes the program do: in its log, its pages and what its commands print."""
+    Program.started, Cirrus.printed = [], []
+    yield
+    services = [one for one in Program.started if str(czctl_path()) in one.arguments and "mock" not in one.arguments]
+    for text in Cirrus.printed + [service.log.read_text(errors="replace") for service in services]:
+        assert not SECRETS.search(text), f"a secret was printed: {SECRETS.search(text).group()[:300]}"
 
 
 @pytest.fixture
@@ -58,6 +75,15 @@ def bucket(tmp_path, programs) -> Bucket:
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory) -> Encoder:
     return Encoder(tmp_path_factory.mktemp("proto"))
+
+
+@pytest.fixture
+def wall_clock(tmp_path):
+    """The environment of a program whose wall clock is so many seconds off."""
+    library = tmp_path / "wall_clock.so"
+    source = Path(__file__).with_name("wall_clock.c")
+    subprocess.run(["clang", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source], check=True)
+    return lambda shift: {"LD_PRELOAD": str(library), "WALL_CLOCK_SHIFT": str(shift)}
 
 
 @pytest.fixture

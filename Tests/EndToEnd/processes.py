@@ -31,6 +31,14 @@ def prometheus_path() -> str:
     return path
 
 
+def squid_path() -> Path:
+    """Debian's squid as scripts/setup.sh unpacks it: its package would start a service."""
+    path = ROOT / ".tools/usr/sbin/squid"
+    if not path.exists():
+        raise FileNotFoundError("squid is missing; run scripts/setup.sh test")
+    return path
+
+
 _given_ports: set[int] = set()
 
 
@@ -72,7 +80,10 @@ def clean_environment() -> dict[str, str]:
 class Program:
     """One child process with its output in a file."""
 
+    started: list["Program"] = []  # in this test
+
     def __init__(self, arguments: list[str], log: Path, env: dict[str, str] | None = None):
+        Program.started.append(self)
         self.arguments = [str(a) for a in arguments]
         self.log = log
         with open(log, "ab") as output:
@@ -103,6 +114,15 @@ class Program:
             wait_until(ready, url)
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.tail()}") from None
+
+    def wait_listening(self, port: int):
+        def listening():
+            if not self.running:
+                raise RuntimeError(f"{self.arguments} ended with {self.process.returncode}:\n{self.tail()}")
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_until(listening, f"port {port}")
 
     def kill(self):
         """kill -9, and wait until the kernel has let go of its port and locks."""

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from processes import czctl_path
+from processes import czctl_path, wait_until
 from receiver import NOW, Receiver, labels, samples_of
 from remote_write import STALE, Sender, from_bits, snappy
 from test_receiver import QUIET, one_series
@@ -77,12 +77,13 @@ GOLDEN_SAMPLE = (
 
 
 def test_golden_output(receiver, encoder):
+    # The first batch of a volume is compacted at once, and gone from the log then.
+    wait_until(lambda: list(receiver.cirrus.data.glob("wal/*.done")), "the first batch's file")
     body = everything(encoder)
     assert receiver.post("v2", body) == (204, "", (6, 2, 1))
     result = receiver.cirrus.command("cat", "--data", receiver.cirrus.data, "--metric", "golden_total")
     other = receiver.cirrus.command("cat", "--data", receiver.cirrus.data)
     assert (result.returncode, other.returncode) == (0, 0), result.stderr
-    assert "warm_up{} 1 @1782900000000\n" in other.stdout
     text = re.sub(r"segment=\d+ offset=\d+ lsn=\d+ received=\S+", "segment=S offset=O lsn=L received=R", other.stdout)
     text = re.sub(r"fingerprint=[0-9a-f]{32}", "fingerprint=F", text)
     golden = GOLDEN_TEXT.splitlines(keepends=True)
@@ -93,7 +94,7 @@ def test_golden_output(receiver, encoder):
     assert GOLDEN_SAMPLE in lines
     kinds = [json.loads(line)["kind"] for line in lines]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "request": 2, "sample": 7, "histogram": 2, "exemplar": 1, "metadata": 1,
+        "request": 1, "sample": 6, "histogram": 2, "exemplar": 1, "metadata": 1,
     }  # fmt: skip
 
 

@@ -20,9 +20,11 @@ from moto.server import ThreadedMotoServer
 
 from processes import free_port
 
-API_KEY = "ak-test"
+API_KEY = "ak-test-canary"
 BUCKET = "testbucket"
-CREDENTIALS = {"aws_access_key_id": "AKIDTEST", "aws_secret_access_key": "secret-test", "region_name": "us-east-1"}
+CREDENTIALS = {
+    "aws_access_key_id": "AKIDTEST", "aws_secret_access_key": "secret-test-canary", "region_name": "us-east-1",
+}  # fmt: skip
 PATH_STYLE = Config(signature_version="s3v4", s3={"addressing_style": "path"})
 
 
