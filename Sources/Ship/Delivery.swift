@@ -248,7 +248,9 @@ struct Delivery {
         let isHostsFault = failure.isHosts && breaker.triesAt != nil
         let wait = max(entry.asked ?? .zero, isHostsFault ? .zero : backOff)
         let notBefore = context.now + Int64(wait / .milliseconds(1))
-        let change = RowChange.failure(failure, notBeforeMilliseconds: notBefore, dropsURL: dropsURL)
+        // A URL whose host is down may name another host when it is asked for again.
+        let change = RowChange.failure(
+            failure, notBeforeMilliseconds: notBefore, dropsURL: dropsURL || failure.isHosts)
         let move = LedgerMove(entry.row, to: .failed, change, failure.description)
         ended.append(Outcome(move: move, result: .failure(failure)))
     }

@@ -27,9 +27,11 @@ struct ShipContext: Sendable {
         !stop.isRaised && !Task.isCancelled && clocks.uptime() - start < options.cycleTimeLimit
     }
 
-    /// Waits, unless the wait would outlast the cycle or the shipper stops. Returns whether the time ran out.
+    /// Waits, unless the shipper stops, or it would hold up the next cycle: new files are taken in by cycles, and one
+    /// destination's wait is not the others'. Returns whether the time ran out.
     func pause(_ duration: Duration, _ start: Duration) async -> Bool {
-        guard clocks.uptime() + duration - start < options.cycleTimeLimit else { return false }
+        let limit = min(options.cycleTimeLimit, options.sendInterval)
+        guard clocks.uptime() + duration - start < limit else { return false }
         return await stop.wait(atMost: duration, clocks.sleep)
     }
 

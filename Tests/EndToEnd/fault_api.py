@@ -1,8 +1,9 @@
 """The upload API and the bucket behind it in one process, for many installations at once, that misbehave by script.
 
-Each installation has a `Side`: `cloudzero.host` is `host:port/<name>`, presigned URLs lie below `/<name>/bucket/`. A
-`Fault` answers one request in place of the good answer; a side holds a list for each kind of call, and takes the next
-one off the list for each request until there are none: from then on it behaves.
+Each installation has a `Side`: `cloudzero.host` is `host:port/<name>`, presigned URLs lie below `/<name>/bucket/`. For
+an S3 destination, the bucket is `<name>` and the prefix `bucket`. A `Fault` (faults.py) answers one request in place of
+the good answer; a side holds a list for each kind of call, and takes the next one off the list for each request until
+there are none: from then on it behaves.
 """
 
 import hashlib
@@ -12,12 +13,12 @@ import signal
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -74,8 +75,9 @@ class Side:
     def __init__(self, name: str, base: str):
         self.name, self.base = name, base
         self.lock = threading.Lock()
-        self.faults: dict[str, list[Fault | None]] = {"upload": [], "abandon": [], "put": []}
+        self.faults: dict[str, list[Fault | None]] = {"upload": [], "abandon": [], "put": [], "head": []}
         self.api_key = API_KEY
+        self.is_presigned = True  # PUTs bring no header of their own
         self.served = 0  # faults answered
         self.requests: list[tuple[str, str]] = []  # kind and key
         self.whole: Counter[str] = Counter()  # PUTs of a key whose bytes arrived
@@ -94,9 +96,12 @@ class Side:
     def behaves(self) -> bool:
         return not any(self.faults.values())
 
-    def url(self, key: str, seconds: int = 600, shift: float = 0, base: str | None = None) -> str:
+    def url(
+        self, key: str, seconds: int = 600, shift: float = 0, base: str | None = None, date: str | None = None
+    ) -> str:
         """A presigned URL for `key`, signed `shift` seconds from now."""
-        date = (datetime.now(UTC) + timedelta(seconds=shift)).strftime("%Y%m%dT%H%M%SZ")
+        if date is None:
+            date = (datetime.now(UTC) + timedelta(seconds=shift)).strftime("%Y%m%dT%H%M%SZ")
         query = f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F{date[:8]}%2Fus-east-1%2Fs3%2Faws4_request"
         query += f"&X-Amz-Date={date}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host&X-Amz-Signature={SIGNATURE}"
         return f"{base or self.base}/bucket/{quote(key)}?{query}"
@@ -131,6 +136,7 @@ class FaultAPI:
 
     def __init__(self, address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None):
         self.sides: dict[str, Side] = {}
+        self.errors: list[str] = []  # of this server itself
         self.server = _Server((address, 0), _Handler)
         self.server.api = self
         if tls is not None:
@@ -156,7 +162,10 @@ class _Server(ThreadingHTTPServer):
     api: FaultAPI
 
     def handle_error(self, request, client_address):
-        pass  # killed shippers and refused handshakes are what the tests want
+        error = sys.exception()
+        # Killed shippers and refused handshakes are what the tests want; a reset connection's files are closed.
+        if not isinstance(error, (OSError, ValueError)):
+            self.api.errors.append(repr(error))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -210,7 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
         if side is None or not url.path.startswith(f"/{side.name}/bucket/"):
             return self._trap(side)
         key = unquote(url.path.removeprefix(f"/{side.name}/bucket/"))
-        if "Authorization" in self.headers or "Transfer-Encoding" in self.headers or "Content-Type" in self.headers:
+        unwanted = ["Transfer-Encoding"] + ["Authorization", "Content-Type"] * side.is_presigned
+        if any(name in self.headers for name in unwanted):
             side.violations.append(f"PUT of {key} with headers {dict(self.headers)}")
         exchange = Exchange(self, side, "put", None)
         exchange.key = key
@@ -234,12 +244,25 @@ class _Handler(BaseHTTPRequestHandler):
             exchange.headers["x-amz-request-id"] = "REQUEST"
         return self._answer(exchange, fault, dies)
 
+    def do_HEAD(self):
+        side, path = self._side(), urlsplit(self.path).path
+        if side is None or side.is_presigned:
+            return self._trap(side)
+        side.next_fault("head", "")
+        content = side.content().get(unquote(path.removeprefix(f"/{side.name}/bucket/")))
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        if content is not None:
+            self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
+        return self.end_headers()
+
     @staticmethod
     def _has_expired(query: dict[str, list[str]]) -> bool:
-        if "X-Amz-Expires" not in query or not query["X-Amz-Expires"][0].isdigit():
+        try:
+            signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return signed + timedelta(seconds=int(query["X-Amz-Expires"][0])) < datetime.now(UTC)
+        except (KeyError, ValueError, OverflowError):
             return False
-        signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        return signed + timedelta(seconds=int(query["X-Amz-Expires"][0])) < datetime.now(UTC)
 
     def _answer(self, exchange: Exchange, fault: Fault | None, dies: bool):
         if dies:
@@ -260,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_HEAD = do_DELETE = do_PATCH = lambda self: self._trap(self._side())
+    do_GET = do_DELETE = do_PATCH = lambda self: self._trap(self._side())
 
 
 def xml(code: str, message: str = "") -> str:
@@ -273,123 +296,3 @@ def good(x: Exchange):
     x.send()
     if x.kind == "abandon" and x.status == 200:
         x.side.abandoned += [(entry["reference_id"], entry["reason"]) for entry in json.loads(x.body)]
-
-
-# Faults of any call.
-
-
-def status(code: int, body: bytes | str = b"", **headers: str) -> Fault:
-    return lambda x: x.send(code, body, **headers)
-
-
-def redirect(code: int) -> Fault:
-    """To a path of this side that counts who comes."""
-    return lambda x: x.send(code, b"", Location=f"{x.side.base}/trap/upload")
-
-
-def reset(x: Exchange):
-    x.reset()
-
-
-def half_header(x: Exchange):
-    x.raw(b"HTTP/1.1 200 OK\r\nContent-Ty")
-    x.reset()
-
-
-def half_body(x: Exchange):
-    x.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + x.answer[:20])
-    x.reset()
-
-
-def closed(x: Exchange):
-    """An orderly end without a byte."""
-    x.handler.close_connection = True
-
-
-def slow(seconds: float) -> Fault:
-    def answer(x: Exchange):
-        time.sleep(seconds)
-        good(x)
-
-    return answer
-
-
-def dribble(x: Exchange):
-    """Never ends: a byte now and then."""
-    x.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        x.raw(b"1\r\n{\r\n")
-        time.sleep(0.05)
-
-
-def flood(mebibytes: int, code: int = 200, says_length: bool = True) -> Fault:
-    def answer(x: Exchange):
-        length = f"Content-Length: {mebibytes << 20}\r\n" if says_length else "Connection: close\r\n"
-        x.raw(f"HTTP/1.1 {code} OK\r\n{length}\r\n".encode())
-        for _ in range(mebibytes):
-            x.raw(b"[" * (1 << 20))
-
-    return answer
-
-
-def junk(content: bytes) -> Fault:
-    return lambda x: x.raw(content)
-
-
-# Faults of allocate.
-
-
-def body(content: bytes | str) -> Fault:
-    return status(200, content)
-
-
-def urls(change: Callable[[Side, dict[str, str]], dict[str, str] | str]) -> Fault:
-    """200 with another map than the good one, or with a text."""
-
-    def answer(x: Exchange):
-        changed = change(x.side, x.urls)
-        x.send(200, changed if isinstance(changed, str) else json.dumps(changed))
-
-    return answer
-
-
-def replay(header: Callable[[Side], str]) -> Fault:
-    return lambda x: x.send(X_CloudZero_Replay=header(x.side))
-
-
-# Faults of PUT.
-
-
-def stored(then: Fault) -> Fault:
-    """The object is there; the answer is `then`'s."""
-
-    def answer(x: Exchange):
-        x.store()
-        then(x)
-
-    return answer
-
-
-def truncated(x: Exchange):
-    half = x.body[: len(x.body) // 2]
-    x.store(half)
-    x.send(ETag=f'"{hashlib.md5(half).hexdigest()}"')
-
-
-def etag(text: str, **headers: str) -> Fault:
-    """Stored, with an ETag of `text`, where MD5 stands for the right one."""
-    return lambda x: (x.store(), x.send(ETag=text.replace("MD5", hashlib.md5(x.body).hexdigest()), **headers))
-
-
-def before_body(fault: Fault) -> Fault:
-    """Answers while the bytes are still on their way."""
-
-    def answer(x: Exchange):
-        fault(x)
-
-    answer.before_body = True
-    return answer
-
-
-def http_date(seconds: float) -> str:
-    return formatdate(time.time() + seconds, usegmt=True)

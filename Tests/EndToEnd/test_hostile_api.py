@@ -11,9 +11,11 @@ import threading
 import time
 from pathlib import Path
 
-import fault_api as api
 import pytest
 import requests
+
+import fault_api as api
+import faults
 from certificates import Authority
 from fault_api import API_KEY, SIGNATURE, FaultAPI, Side
 from processes import wait_until
@@ -79,6 +81,7 @@ def server(authority, tmp_path):
     made = FaultAPI(tls=authority.issue().files(tmp_path / "server"))
     yield made
     made.stop()
+    assert made.errors == []
 
 
 @pytest.fixture
@@ -116,8 +119,8 @@ def errors(cirrus) -> dict[str, str]:
 
 def deliver(cirrus, side: Side, shipper, sent: dict[str, bytes], seconds: float = 60):
     """The server is good from now on: everything arrives."""
-    for faults in side.faults.values():
-        faults.clear()
+    for scripted in side.faults.values():
+        scripted.clear()
     cirrus.command("retry", "--all", "--config", cirrus.config)
     wait_until(lambda: not outbox(cirrus), f"an empty outbox\n{shipper.tail()}", seconds)
     assert side.content() == sent
@@ -175,7 +178,7 @@ def test_no_hostile_url_is_contacted(install, server, trap, tmp_path, summarize)
     sent = put_files(cirrus, len(hostile))
     # The ids of more than one call: which gets which URL is kept.
     given = dict(zip(sorted(sent), hostile, strict=True))
-    side.faults["upload"] = [api.urls(lambda _, good: {key: given[key] for key in good})] * 1000
+    side.faults["upload"] = [faults.urls(lambda _, good: {key: given[key] for key in good})] * 1000
     trace = tmp_path / "trace"
     words = ["strace", "-D", "-f", "--seccomp-bpf", "--quiet=all", "-e", "trace=connect", "-o", str(trace)]
     shipper = cirrus.start("shipper", under=words)
@@ -199,7 +202,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_connected(install, server
         pytest.skip("needs the right to listen on port 443")
     cirrus, side = install(upload_hosts=["*.localhost", server.host])
     sent = put_files(cirrus, 3)
-    side.faults["upload"] = [api.urls(lambda one, good: {
+    side.faults["upload"] = [faults.urls(lambda one, good: {
         key: one.url(key, base="https://trap.localhost") for key in good})] * 1000  # fmt: skip
     shipper = cirrus.start("shipper")
     wait_until(lambda: len(errors(cirrus)) == 3, f"failures\n{shipper.tail()}", 60)
@@ -213,10 +216,10 @@ def test_redirects_are_not_followed(install, trap, code):
     cirrus, side = install()
     sent = put_files(cirrus, 2)
     away = [
-        api.status(code, Location=f"https://127.0.0.1:{trap.port}/x"),
-        api.status(code, Location=f"http://127.0.0.1:{trap.port}/x"),
-        api.status(code, Location="//localhost/x"),
-        api.redirect(code),
+        faults.status(code, Location=f"https://127.0.0.1:{trap.port}/x"),
+        faults.status(code, Location=f"http://127.0.0.1:{trap.port}/x"),
+        faults.status(code, Location="//localhost/x"),
+        faults.redirect(code),
     ]
     side.faults["upload"], side.faults["put"] = list(away), list(away)
     shipper = cirrus.start("shipper")
@@ -248,8 +251,9 @@ def endless_interim(x: api.Exchange):
 
 
 FLOODS = {
-    "100 MB": api.flood(100), "100 MB without length": api.flood(100, says_length=False), "endless": api.dribble,
-    "error of 100 MB": api.flood(100, 500), "byte a second": byte_a_second, "silence": api.slow(3600),
+    "100 MB": faults.flood(100), "100 MB without length": faults.flood(100, says_length=False),
+    "endless": faults.dribble, "error of 100 MB": faults.flood(100, 500), "byte a second": byte_a_second,
+    "silence": faults.slow(3600),
     "endless header": endless_header, "endless interim answers": endless_interim,
     "header line of 10 MB": lambda x: x.raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10 * MIB),
 }  # fmt: skip

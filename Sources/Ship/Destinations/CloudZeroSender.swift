@@ -1,12 +1,20 @@
 internal import DiskIO
 internal import Logging
 internal import Metrics
+internal import Synchronization
 
 /// The upload API as a destination: presigned URLs in chunks, PUT, replays and abandon calls (contract.md §1).
 struct CloudZeroSender: Sender {
     let context: ShipContext
     let api: UploadAPI
     let kind = "cloudzero"
+    private let quiet = QuietTime()
+
+    init(context: ShipContext, api: UploadAPI) {
+        self.context = context
+        self.api = api
+    }
+
     /// The reference id is the key, and the readers at its other end expect Parquet.
     let compression: UploadCompression? = nil
 
@@ -25,7 +33,7 @@ struct CloudZeroSender: Sender {
     func prepare(_ rows: [Shipment], _ cycle: Cycle) async throws -> PreparedChunk {
         var prepared = PreparedChunk(ready: rows.filter { hasUsableURL($0) })
         let needing = rows.filter { !hasUsableURL($0) }.map(withDigest)
-        guard !needing.isEmpty else { return prepared }
+        guard !needing.isEmpty, !quiet.holds(at: context.clocks.uptime()) else { return prepared }
         do {
             guard let response = try await call(cycle, { () throws(ShipFailure) in try api.allocate(needing) }) else {
                 return prepared
@@ -132,11 +140,15 @@ struct CloudZeroSender: Sender {
     /// - Throws: `ShipFailure` when the answer is not a map.
     private func store(_ response: HTTPResponse, for rows: [Shipment]) async throws -> [Shipment] {
         var urls = try UploadAPI.allocation(response.body)
+        let uses = Dictionary(grouping: urls.values) { RedactedURL($0).withoutQuery }
         var allocated: [(row: Shipment, url: RedactedURL, expiresMilliseconds: Int64)] = []
         for row in rows {
             guard let text = urls.removeValue(forKey: row.file) else { continue }
             do throws(ShipFailure) {
                 let (url, expires) = try presigned(text, response)
+                guard uses[url.withoutQuery]?.count == 1 else {
+                    throw ShipFailure(.noURLs, "the upload API gave one object for several files: \(url)")
+                }
                 noteObject(of: row, url)
                 allocated.append((row, url, expires))
             } catch {
@@ -203,6 +215,7 @@ struct CloudZeroSender: Sender {
             case .refused(let failure): throw failure
             case .interrupted: return nil
             case .again(let failure, let after):
+                if let after { quiet.last(until: context.clocks.uptime() + after) }
                 failures += 1
                 guard failures <= context.options.maxRetries else { throw failure }
                 let wait = after ?? context.retryPolicy.delay(after: failures, fraction: context.jitter.fraction())
@@ -210,4 +223,13 @@ struct CloudZeroSender: Sender {
             }
         }
     }
+}
+
+/// Until when the server asked not to be called (`Retry-After`), whichever cycle that is in.
+private final class QuietTime: Sendable {
+    /// Uptime.
+    private let end = Mutex(Duration.zero)
+
+    func holds(at now: Duration) -> Bool { end.withLock { now < $0 } }
+    func last(until time: Duration) { end.withLock { $0 = max($0, time) } }
 }
