@@ -1,3 +1,4 @@
+import CLinux
 import Compactor
 import DiskIO
 import Glibc
@@ -12,6 +13,7 @@ import Parquet
 /// TABLE is what `gen.py --bin` writes.
 @main struct ParquetBench {
     static func main() throws {
+        clinux_tune_malloc()  // as czctl does: what is freed goes back at once
         let arguments = CommandLine.arguments.dropFirst()
         switch (arguments.first, arguments.count) {
         case ("write", 4): try write(arguments[2], arguments[3], profile: arguments[4])
@@ -25,7 +27,7 @@ import Parquet
     /// From sorted series references alone: what pyarrow does with dictionary input.
     private static func write(_ input: String, _ output: String, profile: String) throws {
         let table = try BenchTable(input)
-        let builder = TableColumns(table)
+        let builder = try TableColumns(table)
         let meter = Meter()
         let options = WriterOptions(
             createdBy: "cirrus version 0.0.0 (build bench)", sortingColumns: WriterOptions.cloudzeroSorting,

@@ -29,7 +29,7 @@ struct RowGroupColumns {
         columns.append(.int64(Array(collected.createdAt[rows])))
         columns.append(.int64(Array(collected.timestamps[rows])))
         columns.append(try labels(spans, rows.count))
-        columns.append(.strings(try values(collected.values[rows])))
+        columns.append(try DecimalText.column(collected.values[rows]))
         return columns
     }
 
@@ -121,16 +121,5 @@ struct RowGroupColumns {
         let kept = unsafe keepsLabel(text.span.bytes)
         known[name] = kept
         return kept
-    }
-
-    private func values(_ bits: ArraySlice<UInt64>) throws -> ByteTable {
-        var table = ByteTable(reserving: bits.count, bytes: bits.count * 8)
-        var text: [UInt8] = []
-        for value in bits {
-            text.removeAll(keepingCapacity: true)
-            DecimalText.append(value, to: &text)
-            try table.append(text)
-        }
-        return table
     }
 }

@@ -37,21 +37,22 @@ struct ColumnChunkWriter {
         _ values: ColumnValues, as policy: Column.EncodingPolicy, pages: [Range<Int>]
     ) throws(ParquetError) -> EncodedChunk {
         switch values {
-        case .dictionary(let entries, let indexes): try dictionary(entries, indexes, pages)
-        case .strings(let table): try strings(table, policy, pages)
-        case .int64(let numbers): try int64(numbers, policy, pages)
+        case .dictionary(let entries, let indexes): return try strings(entries, indexes, policy, pages)
+        case .strings(let table):
+            if policy == .plain || policy == .delta { return try plain(table, pages) }
+            let interned = try InternedStrings(table)
+            return try strings(interned.entries, interned.indexes, policy, pages)
+        case .int64(let numbers): return try int64(numbers, policy, pages)
         }
     }
 
     private mutating func strings(
-        _ table: ByteTable, _ policy: Column.EncodingPolicy, _ pages: [Range<Int>]
+        _ entries: ByteTable, _ indexes: [UInt32], _ policy: Column.EncodingPolicy, _ pages: [Range<Int>]
     ) throws(ParquetError) -> EncodedChunk {
-        if policy == .plain || policy == .delta { return try plain(table, pages) }
-        let interned = try InternedStrings(table)
-        if policy == .dictionary { return try dictionary(interned.entries, interned.indexes, pages) }
-        let plain = try plain(table, pages)
-        guard interned.entries.plainByteCount <= dictionaryByteLimit else { return plain }
-        let dictionary = try dictionary(interned.entries, interned.indexes, pages)
+        if policy == .dictionary { return try dictionary(entries, indexes, pages) }
+        let plain = try plain(entries, indexes, pages)
+        guard policy == .smallest, entries.plainByteCount <= dictionaryByteLimit else { return plain }
+        let dictionary = try dictionary(entries, indexes, pages)
         return dictionary.bytes.count < plain.bytes.count ? dictionary : plain
     }
 
@@ -105,6 +106,18 @@ struct ColumnChunkWriter {
     private mutating func plain(_ table: ByteTable, _ pages: [Range<Int>]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
         for rows in pages { try appendData(rows, table.plain(rows), to: &chunk) }
+        return chunk
+    }
+
+    private mutating func plain(
+        _ entries: ByteTable, _ indexes: [UInt32], _ pages: [Range<Int>]
+    ) throws(ParquetError) -> EncodedChunk {
+        var chunk = EncodedChunk()
+        for rows in pages {
+            raw.removeAll(keepingCapacity: true)
+            entries.appendPlain(indexes.span.extracting(rows), to: &raw)
+            try appendRaw(rows, to: &chunk)
+        }
         return chunk
     }
 

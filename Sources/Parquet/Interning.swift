@@ -3,11 +3,11 @@ internal import Bytes
 /// The distinct values of a column in order of first use, and the index of each row's value among them.
 ///
 /// Open addressing over positions in `entries`, at most half full.
-struct InternedNumbers {
-    private(set) var entries: [Int64] = []
-    private(set) var indexes: [UInt32] = []
+package struct InternedNumbers {
+    package private(set) var entries: [Int64] = []
+    package private(set) var indexes: [UInt32] = []
 
-    init(_ values: [Int64]) {
+    package init(_ values: [Int64]) {
         indexes.reserveCapacity(values.count)
         var slots = SlotTable()
         var (lastValue, lastIndex) = (Int64(0), UInt32.max)
