@@ -26,10 +26,10 @@ struct RowGroupColumns {
         }
         columns.append(try symbols(spans, rows.count) { catalog.metric[Int($0)] })
         columns.append(try symbols(spans, rows.count) { catalog.node[Int($0)] })
-        columns.append(.int64(Array(collected.createdAt[rows])))
-        columns.append(.int64(Array(collected.timestamps[rows])))
+        columns.append(.int64(collected.createdAt(rows)))
+        columns.append(.int64(collected.timestamps(rows)))
         columns.append(try labels(spans, rows.count))
-        columns.append(try DecimalText.column(collected.values[rows]))
+        columns.append(try DecimalText.column(collected.rows[rows].lazy.map(\.value)))
         return columns
     }
 
@@ -43,7 +43,7 @@ struct RowGroupColumns {
         var byteCount = 0
         var end = start
         for span in seriesSpans(collected, start..<limit) {
-            byteCount += order.labelByteCount(span.series)
+            byteCount += order.jsonByteCount(span.series) + 4  // with its length
             if end > start, byteCount > labelByteLimit { break }
             end += span.count
         }
@@ -89,20 +89,26 @@ struct RowGroupColumns {
     /// One entry a series, in entity order (parquet.md §6).
     private func labels(_ spans: [SeriesSpan], _ rowCount: Int) throws -> ColumnValues {
         let entityOrder = spans.indices.sorted { order.isInEntityOrder(spans[$0].series, spans[$1].series) }
-        var entries = ByteTable(reserving: spans.count, bytes: spans.count * 512)
+        var entries = ByteTable(
+            reserving: spans.count, bytes: spans.reduce(0) { $0 + order.jsonByteCount($1.series) })
         var indexOfSpan = [UInt32](repeating: 0, count: spans.count)
-        var json: [UInt8] = []
         var keptNames: [UInt32: Bool] = [:]
         var indexOfSet: [[UInt8]: UInt32] = [:]  // series differ, but not always in the labels that stay
         for span in entityOrder {
-            json.removeAll(keepingCapacity: true)
-            catalog.appendJSON(spans[span].series, to: &json) { keeps($0, &keptNames) }
-            if keepsLabel != nil, let known = indexOfSet[json] {
+            let series = spans[span].series
+            if keepsLabel == nil {
+                indexOfSpan[span] = UInt32(entries.count)
+                try entries.append { order.appendJSON(series, to: &$0) }
+                continue
+            }
+            var json: [UInt8] = []
+            catalog.appendJSON(series, to: &json) { keeps($0, &keptNames) }
+            if let known = indexOfSet[json] {
                 indexOfSpan[span] = known
                 continue
             }
             indexOfSpan[span] = UInt32(entries.count)
-            if keepsLabel != nil { indexOfSet[json] = UInt32(entries.count) }
+            indexOfSet[json] = UInt32(entries.count)
             try entries.append(json)
         }
         var indexes: [UInt32] = []

@@ -134,14 +134,29 @@ package struct ByteTable: Equatable, Sendable {
         unsafe withUnsafeBytes(of: UInt32(length).littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
+    /// The `count` strings of `plain`, in PLAIN up to its end; takes over its storage.
+    init(plain: [UInt8], count: Int) throws(ParquetError) {
+        // SAFETY: UInt8 has no padding.
+        try appendOffsets(of: unsafe plain.span.bytes, count: count)
+        bytes = plain
+    }
+
     /// Appends `count` strings in PLAIN, and wants `plain` to end there.
     mutating func append(plain: RawSpan, count: Int) throws(ParquetError) {
+        try appendOffsets(of: plain, count: count)
+        bytes.append(plain)
+    }
+
+    /// Finds where the strings of `plain` end, as if it stood behind `bytes`.
+    private mutating func appendOffsets(of plain: RawSpan, count: Int) throws(ParquetError) {
         guard plain.byteCount <= Self.byteLimit - bytes.count else {
             throw ParquetError(
                 .tooLarge(what: "string table", size: bytes.count + plain.byteCount, limit: Self.byteLimit))
         }
         let start = bytes.count
         var at = 0
+        // No more than can be there: the count comes from the file.
+        offsets.reserveCapacity(offsets.count + min(count, plain.byteCount / Self.lengthByteCount))
         for _ in 0..<count {
             guard plain.byteCount - at >= Self.lengthByteCount else {
                 throw ParquetError(.corrupt("a string is longer than its page"))
@@ -156,6 +171,5 @@ package struct ByteTable: Equatable, Sendable {
             offsets.append(UInt32(start + at))
         }
         guard at == plain.byteCount else { throw ParquetError(.corrupt("bytes after the last string")) }
-        bytes.append(plain)
     }
 }
