@@ -91,7 +91,7 @@ struct TableColumns {
         columns.append(.int64(Array(table.createdAt[rows])))
         columns.append(.int64(Array(table.timestamps[rows])))
         columns.append(try labels(spans, rows.count))
-        columns.append(try DecimalText.column(table.values[rows]))
+        columns.append(try DecimalText.column(table.values[rows].map { Int64(bitPattern: $0) }))
         return columns
     }
 

@@ -2,11 +2,14 @@ package import Parquet
 
 /// The shortest decimal that reads back to the same double, never with an exponent: Go's `'f', -1` (parquet.md §1).
 package enum DecimalText {
-    /// The texts of the doubles with these bits, a text for each that is different.
-    package static func column(_ values: some Collection<UInt64>) throws -> ColumnValues {
+    /// The texts of doubles, given by their bits: each that differs is made once.
+    package static func column(_ values: consuming [Int64]) throws -> ColumnValues {
         // One text stands for every NaN; any other two doubles have two.
-        let interned = InternedNumbers(
-            values.map { Int64(bitPattern: Double(bitPattern: $0).isNaN ? Double.nan.bitPattern : $0) })
+        let nan = Int64(bitPattern: Double.nan.bitPattern)
+        for index in values.indices where Double(bitPattern: UInt64(bitPattern: values[index])).isNaN {
+            values[index] = nan
+        }
+        let interned = InternedNumbers(values)
         var texts = ByteTable(reserving: interned.entries.count, bytes: interned.entries.count * 8)
         for bits in interned.entries { try texts.append { append(UInt64(bitPattern: bits), to: &$0) } }
         return .dictionary(entries: texts, indexes: interned.indexes)

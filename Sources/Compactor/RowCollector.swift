@@ -69,6 +69,9 @@ struct RowCollector {
         rows[range].map { reader.requests[Int($0.request)].header.receivedAt }
     }
 
+    /// Bits of the doubles.
+    func values(_ range: Range<Int>) -> [Int64] { rows[range].map { Int64(bitPattern: $0.value) } }
+
     private mutating func gather(_ part: Part, _ placeOf: [UInt32], _ cursor: inout [UInt32]) throws {
         let lastTime = UInt64(part.times.upperBound - firstTime)
         var request = 0

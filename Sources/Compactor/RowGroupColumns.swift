@@ -29,7 +29,7 @@ struct RowGroupColumns {
         columns.append(.int64(collected.createdAt(rows)))
         columns.append(.int64(collected.timestamps(rows)))
         columns.append(try labels(spans, rows.count))
-        columns.append(try DecimalText.column(collected.rows[rows].lazy.map(\.value)))
+        columns.append(try DecimalText.column(collected.values(rows)))
         return columns
     }
 

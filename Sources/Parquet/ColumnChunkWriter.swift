@@ -25,6 +25,7 @@ struct ColumnChunkWriter {
     private let dictionaryByteLimit: Int
     private var raw: [UInt8] = []
     private var compressed: [UInt8] = []
+    private var tables: [UInt32] = []
     private var header = CompactWriter()
 
     init(_ options: WriterOptions) {
@@ -171,7 +172,7 @@ struct ColumnChunkWriter {
             throw ParquetError(.tooLarge(what: "page", size: body.byteCount, limit: limit))
         }
         switch window {
-        case .wholePage: Snappy.compressWholeWindow(body, into: &compressed)
+        case .wholePage: Snappy.compressWholeWindow(body, into: &compressed, tables: &tables)
         case .libsnappy: compressed = Snappy.compress(body)
         }
         var page = page
