@@ -103,13 +103,18 @@ struct TableColumns {
         var indexOf: [UInt32: UInt32] = [:]
         var indexes: [UInt32] = []
         indexes.reserveCapacity(rowCount)
+        var (last, index) = (UInt32.max, UInt32.max)
         for span in spans {
             let number = numbers[span.series]
-            if indexOf[number] == nil {
-                indexOf[number] = UInt32(entries.count)
-                try entries.append(table.series[span.series][keyPath: text])
+            if number != last {
+                last = number
+                index = indexOf[number, default: UInt32(entries.count)]
+                if Int(index) == entries.count {
+                    indexOf[number] = index
+                    try entries.append(table.series[span.series][keyPath: text])
+                }
             }
-            indexes.append(contentsOf: repeatElement(indexOf[number]!, count: span.count))
+            indexes.append(contentsOf: repeatElement(index, count: span.count))
         }
         return .dictionary(entries: entries, indexes: indexes)
     }

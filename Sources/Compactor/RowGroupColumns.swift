@@ -71,15 +71,18 @@ struct RowGroupColumns {
         var indexOf: [UInt32: UInt32] = [:]
         var indexes: [UInt32] = []
         indexes.reserveCapacity(rowCount)
+        var (last, index) = (UInt32.max, UInt32.max)
         for span in spans {
             let symbol = symbol(span.series)
-            let index: UInt32
-            if let known = indexOf[symbol] {
-                index = known
-            } else {
-                index = UInt32(entries.count)
-                indexOf[symbol] = index
-                try entries.append(Array(catalog.text(symbol)))
+            if symbol != last {
+                last = symbol
+                if let known = indexOf[symbol] {
+                    index = known
+                } else {
+                    index = UInt32(entries.count)
+                    indexOf[symbol] = index
+                    try entries.append(Array(catalog.text(symbol)))
+                }
             }
             indexes.append(contentsOf: repeatElement(index, count: span.count))
         }

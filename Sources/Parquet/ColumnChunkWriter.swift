@@ -21,6 +21,10 @@ struct EncodedChunk {
 
 /// Encodes column chunks, one after the other; its buffers are reused.
 struct ColumnChunkWriter {
+    /// Rows for each entry below which a dictionary of numbers is not tried, unless it is small.
+    private static let rowsPerEntry = 4
+    private static let smallDictionary = 1024
+
     private let window: WriterOptions.SnappyWindow
     private let dictionaryByteLimit: Int
     private var raw: [UInt8] = []
@@ -62,10 +66,12 @@ struct ColumnChunkWriter {
     ) throws(ParquetError) -> EncodedChunk {
         if policy == .plain { return try plain(numbers, pages) }
         if policy == .delta { return try delta(numbers, pages) }
-        let interned = InternedNumbers(numbers)
-        let dictionary = try dictionary(interned, pages)
-        if policy == .dictionary { return dictionary }
+        if policy == .dictionary { return try dictionary(InternedNumbers(numbers), pages) }
         let delta = try delta(numbers, pages)
+        // With more entries than that it was never the smaller, and trying costs more than the rest of the column.
+        let entryLimit = max(Self.smallDictionary, numbers.count / Self.rowsPerEntry)
+        guard let interned = InternedNumbers(numbers, entryLimit: entryLimit) else { return delta }
+        let dictionary = try dictionary(interned, pages)
         return dictionary.bytes.count < delta.bytes.count ? dictionary : delta
     }
 

@@ -6,6 +6,11 @@ package struct InternedNumbers {
     package private(set) var indexes: [UInt32] = []
 
     package init(_ values: [Int64]) {
+        self.init(values, entryLimit: .max)!  // there are no more
+    }
+
+    /// nil when there are more than `entryLimit` distinct values.
+    init?(_ values: [Int64], entryLimit: Int) {
         indexes.reserveCapacity(values.count)
         var slots = SlotTable()
         let seed = slots.seed
@@ -20,6 +25,7 @@ package struct InternedNumbers {
                 if let known = slots.find(hash(value), matches: { entries[$0] == value }) {
                     lastIndex = UInt32(known)
                 } else {
+                    guard entries.count < entryLimit else { return nil }
                     if slots.isFull { slots = slots.widened { hash(entries[$0]) } }
                     slots.add(hash(value))
                     lastIndex = UInt32(entries.count)
