@@ -19,12 +19,15 @@ public struct SlotTable: Sendable {
     /// The number of the thing with this hash for which `matches` holds.
     @inlinable @inline(__always)
     public func find(_ hash: UInt64, matches: (Int) -> Bool) -> Int? {
+        let slots = slots.span
         var slot = Int(truncatingIfNeeded: hash) & (slots.count &- 1)
-        while slots[slot] != Self.empty {
-            if matches(Int(slots[slot])) { return Int(slots[slot]) }
+        while true {
+            // SAFETY: the count is a power of two, so slot is below it.
+            let number = unsafe slots[unchecked: slot]
+            if number == Self.empty { return nil }
+            if matches(Int(number)) { return Int(number) }
             slot = (slot &+ 1) & (slots.count &- 1)
         }
-        return nil
     }
 
     /// Whether it must be widened before it takes another number.
