@@ -2,7 +2,7 @@ import Compactor
 import Glibc
 import Parquet
 
-/// Series and rows of a table of `gen.py --bin`, in memory.
+/// Series and rows of a table of `cluster.py`, in memory.
 struct BenchTable {
     struct Series {
         let metric: [UInt8]
@@ -28,7 +28,7 @@ struct BenchTable {
             }
         }
         func string() -> [UInt8] { read(Int(read(1, UInt32.self)[0]), UInt8.self) }
-        precondition(read(4, UInt8.self) == Array("PQB1".utf8), "not a table of gen.py")
+        precondition(read(4, UInt8.self) == Array("PQB1".utf8), "not a table of cluster.py")
         series = (0..<read(1, UInt32.self)[0]).map { _ in
             Series(metric: string(), node: string(), labels: string())
         }

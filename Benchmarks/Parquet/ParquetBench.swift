@@ -10,7 +10,7 @@ import Parquet
 ///     parquet-bench log TABLE DIRECTORY ROWS      rows in the order they came -> a volume with sealed segments
 ///     parquet-bench compact DIRECTORY ROWS        the volume's log -> files of at most ROWS rows in its outbox/
 ///
-/// TABLE is what `gen.py --bin` writes.
+/// TABLE is what `write_bin` of Tests/Independent/cluster.py writes.
 @main struct ParquetBench {
     static func main() throws {
         clinux_tune_malloc()  // as czctl does: what is freed goes back at once

@@ -43,10 +43,10 @@ public struct SlotTable: Sendable {
         count += 1
     }
 
-    /// The same numbers in four times the slots.
+    /// The same numbers in twice the slots.
     @inlinable
     public func widened(_ hash: (Int) -> UInt64) -> SlotTable {
-        var wider = SlotTable(slotCount: slots.count * 4, seed: seed)
+        var wider = SlotTable(slotCount: slots.count * 2, seed: seed)
         for number in 0..<count { wider.add(hash(number)) }
         return wider
     }

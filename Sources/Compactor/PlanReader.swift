@@ -80,7 +80,9 @@ struct PlanReader {
         // A row may come before its definition where a program of another kind wrote them: later passes find it.
         if parts.orphanRows > 0 {
             var counted = PartSurvey()
-            try forEachBatch({ $0 }) { batch, known in counted.add(batch, known, seriesCount: catalog.count) }
+            try forEachBatch { $0 } body: { batch, known in
+                counted.add(batch, known, seriesCount: catalog.count)
+            }
             parts = counted
         }
     }
@@ -103,7 +105,7 @@ struct PlanReader {
 
     /// One pass over all samples in log order: `body` takes a batch and what `prepare` made of its segment's references.
     func forEachBatch<Known>(
-        _ prepare: (References) -> Known, _ body: (Batch, Known) throws -> Void
+        prepare: (References) -> Known, body: (Batch, Known) throws -> Void
     ) throws {
         for ending in plan.segments {
             guard let known = references[ending.segment].map(prepare) else { continue }

@@ -77,7 +77,7 @@ struct RowCollector {
         var request = 0
         try reader.forEachBatch { known in
             known.series.indices.map { known.belongs($0, to: part.stream) ? placeOf[Int(known.series[$0])] : .max }
-        } _: { (batch, places: [UInt32]) in
+        } body: { (batch, places: [UInt32]) in
             defer { request += 1 }
             guard request < reader.requests.count else { throw CompactorError(reason: .unstable) }
             for row in batch.references.indices {
