@@ -103,7 +103,9 @@ struct PartSurvey {
     private static func count(_ parts: ArraySlice<Part>, _ reader: PlanReader) throws -> [Part: [UInt32]] {
         var counts = parts.map { _ in [UInt32](repeating: 0, count: reader.catalog.count) }
         let parts = Array(parts)
-        try reader.forEachBatch { $0 } body: { batch, known in
+        try reader.forEachBatch {
+            $0
+        } body: { batch, known in
             for row in batch.references.indices {
                 let reference = Int(batch.references[row])
                 let hour = Part.hour(of: batch.timestamps[row])

@@ -80,7 +80,9 @@ struct PlanReader {
         // A row may come before its definition where a program of another kind wrote them: later passes find it.
         if parts.orphanRows > 0 {
             var counted = PartSurvey()
-            try forEachBatch { $0 } body: { batch, known in
+            try forEachBatch {
+                $0
+            } body: { batch, known in
                 counted.add(batch, known, seriesCount: catalog.count)
             }
             parts = counted
