@@ -35,7 +35,8 @@ struct TextTests {
     @Test("a column has a text for each double that differs, and one for every NaN")
     func column() throws {
         let nan = Double.nan.bitPattern
-        let bits: [UInt64] = [1.5.bitPattern, nan, nan + 1, 0, 1 << 63, 1.5.bitPattern, nan | 1 << 63]
+        let value = (1.5).bitPattern
+        let bits: [UInt64] = [value, nan, nan + 1, 0, 1 << 63, value, nan | 1 << 63]
         let column = try DecimalText.column(bits.map { Int64(bitPattern: $0) })
         guard case .dictionary(let entries, let indexes) = column else {
             Issue.record("not interned")
