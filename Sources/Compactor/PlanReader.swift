@@ -105,7 +105,8 @@ struct PlanReader {
         }
     }
 
-    /// One pass over all samples in log order: `body` takes a batch and what `prepare` made of its segment's references.
+    /// One pass over all samples in log order: `body` takes a batch and what `prepare` made of its segment's
+    /// references.
     func forEachBatch<Known>(
         prepare: (References) -> Known, body: (Batch, Known) throws -> Void
     ) throws {

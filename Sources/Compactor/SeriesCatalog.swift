@@ -125,12 +125,14 @@ struct SeriesCatalog {
                 var at = written
                 func put(_ byte: UInt8) {
                     precondition(at < buffer.count, "the bytes were counted")
+                    // SAFETY: at is below the buffer's count.
                     unsafe target[at] = byte
                     at += 1
                 }
                 func put(_ symbol: UInt32) {
                     let range = symbols.range(symbol)
                     precondition(range.count < buffer.count - at, "the bytes were counted")
+                    // SAFETY: the text and the quote behind it end within the buffer; range lies within the pool.
                     unsafe UnsafeMutableRawPointer(target + at)
                         .copyMemory(from: source + range.lowerBound, byteCount: range.count)
                     unsafe target[at + range.count] = UInt8(ascii: "\"")
