@@ -151,7 +151,7 @@ let benchmarks: [Target] =
     : [
         .executableTarget(
             name: "parquet-bench",
-            dependencies: ["Bytes", "Samples", "DiskIO", "Metrics", "WAL", "Parquet", "Compactor", logging],
+            dependencies: ["Bytes", "CLinux", "Samples", "DiskIO", "Metrics", "WAL", "Parquet", "Compactor", logging],
             path: "Benchmarks/Parquet", swiftSettings: testSettings)
     ]
 

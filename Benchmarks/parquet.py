@@ -4,8 +4,8 @@
     .venv/bin/python Benchmarks/parquet.py --sets s100k60 --rounds 1 --steps write
     .venv/bin/python Benchmarks/parquet.py --rounds 1 --steps large,wide --check --limit 64
 
-The tables are those of `gen.py` in ../shared/bench/parquet: ten minutes of a Kubernetes cluster of 100,000 series,
-scraped every 60 s (1 million rows) or 15 s (4 million). `write` makes one file from sorted series references; pyarrow
+The tables are those of Tests/Independent/cluster.py: ten minutes of a Kubernetes cluster of 100,000 series, scraped
+every 60 s (1 million rows) or 15 s (4 million). `write` makes one file from sorted series references; pyarrow
 does the same from dictionaries that are made beforehand, its strings ready. `compact` takes a log of the rows in the
 order they came, and makes verified files: reading, sorting, writing, reading back. Memory is the peak above what
 the process had before it began. Rounds alternate; figures are the medians.
@@ -22,12 +22,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "Tests/Independent"))
+import cluster
+
 SCRATCH = ROOT / ".build-bench"
 BENCH = SCRATCH / "release/parquet-bench"
 SETS = {"s100k60": (1_000_000, 10), "s100k15": (4_000_000, 40)}
 LARGE_ROWS = 10_000_000
 WIDE = (1_000_000, 1)
 CHECK_FILE = ROOT / "Tests/Independent/check_file.py"
+PEER = ROOT / "Benchmarks/parquet_peer.py"
 
 
 def build():
@@ -39,17 +43,15 @@ def build():
         sys.exit(done.stdout + "bench: cannot build parquet-bench")
 
 
-def table(shared: Path, cache: Path, rows: int, per_series: int, order: str) -> Path:
-    """A table of `gen.py`, in this order of rows; made when missing."""
+def table(cache: Path, rows: int, per_series: int, order: str) -> Path:
+    """The cluster's samples in this order of rows; made when missing."""
     prefix = cache / f"s{rows // per_series}x{per_series}"
-    if not prefix.with_name(prefix.name + ".samples.arrow").exists():
-        print(f"bench: making {prefix.name}", flush=True)
-        command = [sys.executable, shared / "gen.py", str(rows // per_series), str(600 // per_series), prefix]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     made = prefix.with_name(f"{prefix.name}.{order}.bin")
     if not made.exists():
-        code = f"import sys; sys.path.insert(0, {str(shared)!r}); import gen; gen.write_bin({str(prefix)!r}, {order!r})"
-        subprocess.run([sys.executable, "-c", code], check=True)
+        print(f"bench: making {made.name}", flush=True)
+        if not prefix.with_name(prefix.name + ".samples.arrow").exists():
+            cluster.make(rows // per_series, 600 // per_series, str(prefix))
+        cluster.write_bin(str(prefix), order)
     return made
 
 
@@ -58,22 +60,19 @@ def measured(*command) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def pyarrow(shared: Path, cache: Path, rows: int, per_series: int) -> dict:
-    """CPU and size of pyarrow with dictionary input, row groups as ours."""
-    command = [sys.executable, shared / "peers.py", str(rows), "metric", "--per-series", str(per_series)]
-    command += ["--peers", "pyarrow-dictinput", "--no-rss", "--repeat", "1", "--row-group", "131072"]
-    found = measured(*command, "--cache", cache)
-    return {"rows": rows, "bytes": found["bytes"], "cpu_s": found["cpu_s_per_mrow"] * rows / 1e6}
+def pyarrow(cache: Path, rows: int, per_series: int) -> dict:
+    """CPU and size of pyarrow with dictionary input."""
+    return measured(sys.executable, PEER, cache / f"s{rows // per_series}x{per_series}", cache / "pyarrow.parquet")
 
 
-def checked(file: Path) -> str:
-    """What `check_file.py` ends with: it reads the file byte by byte, and with every reader."""
+def checked(file: Path) -> int:
+    """How many checks of `check_file.py` the file passes: it reads it byte by byte, and with every reader."""
     command = [sys.executable, CHECK_FILE, file, "--strict", "--queries"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     lines = done.stdout.splitlines()
     if done.returncode:
         sys.exit("\n".join(["bench: check_file.py fails", *(line for line in lines if line.startswith("FAIL"))]))
-    return lines[-1]
+    return int(lines[-1].split()[0])
 
 
 def compact(cache: Path, arrival: Path, rows: int, rows_per_file: int, check: bool = False) -> dict:
@@ -83,8 +82,8 @@ def compact(cache: Path, arrival: Path, rows: int, rows_per_file: int, check: bo
     volume.mkdir()
     subprocess.run([BENCH, "log", arrival, volume, str(rows)], check=True)
     found = measured(BENCH, "compact", volume, rows_per_file)
-    for file in sorted((volume / "outbox").iterdir()) if check else []:
-        print(f"parquet: {file.stat().st_size:,} bytes of {rows:,} rows: {checked(file)}", flush=True)
+    if check:
+        found["checks"] = sum(checked(file) for file in sorted((volume / "outbox").iterdir()))
     shutil.rmtree(volume)
     return found
 
@@ -108,42 +107,47 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true", help="what `large` and `wide` make")
     parser.add_argument("--limit", type=float, default=math.inf, help="MiB that `large` may take")
-    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared/bench/parquet")
     parser.add_argument("--cache", type=Path, default=ROOT / ".payloads/parquet")
     arguments = parser.parse_args()
-    if not (arguments.shared / "gen.py").exists():
-        sys.exit(f"bench: cannot find {arguments.shared}/gen.py; give its folder with --shared")
     build()
-    shared, cache = arguments.shared, arguments.cache.resolve()
+    cache = arguments.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     steps = arguments.steps.split(",")
     print("| | rows | bytes/row | CPU s/M | × pyarrow | peak MiB above baseline |")
     print("|---|--:|--:|--:|--:|--:|")
     for name in arguments.sets.split(",") if {"write", "compact"} & set(steps) else []:
         rows, per_series = SETS[name]
-        sorted_table = table(shared, cache, rows, per_series, "metric")
+        sorted_table = table(cache, rows, per_series, "metric")
         runs: dict[str, list[dict]] = {}
         for _ in range(arguments.rounds):
-            runs.setdefault("pyarrow", []).append(pyarrow(shared, cache, rows, per_series))
+            runs.setdefault("pyarrow", []).append(pyarrow(cache, rows, per_series))
             for profile in arguments.profiles.split(",") if "write" in steps else []:
                 out = cache / f"own.{profile}.parquet"
                 runs.setdefault(profile, []).append(measured(BENCH, "write", sorted_table, out, profile))
             if "compact" in steps:
-                arrival = table(shared, cache, rows, per_series, "arrival")
+                arrival = table(cache, rows, per_series, "arrival")
                 runs.setdefault("log", []).append(compact(cache, arrival, rows, rows))
         ratio = line(f"{name}, pyarrow, dictionary input", runs.pop("pyarrow"))
         for step, found in runs.items():
             title = "log to verified files" if step == "log" else f"written, profile {step}"
             line(f"{name}, {title}", found, ratio)
-    if "wide" in steps:
-        arrival = table(shared, cache, *WIDE, "arrival")
-        line("a million series, log to verified files", [compact(cache, arrival, WIDE[0], WIDE[0], arguments.check)])
+    found = {}
     if "large" in steps:
-        arrival = table(shared, cache, *SETS["s100k15"], "arrival")
-        found = compact(cache, arrival, LARGE_ROWS, LARGE_ROWS, arguments.check)
-        line("100,000 series, log to verified files", [found])
-        if found["above_mib"] > arguments.limit:
-            sys.exit(f"bench: more than {arguments.limit:.0f} MiB above the baseline")
+        arrival = table(cache, *SETS["s100k15"], "arrival")
+        found["100,000 series"] = compact(cache, arrival, LARGE_ROWS, LARGE_ROWS, arguments.check)
+    if "wide" in steps:
+        arrival = table(cache, *WIDE, "arrival")
+        found["a million series"] = compact(cache, arrival, WIDE[0], WIDE[0], arguments.check)
+    for name, run in found.items():
+        line(f"{name}, log to verified files", [run])
+    if arguments.check:
+        runs = (
+            f"{run['rows']:,} rows of {name}: {run['above_mib']:.0f} MiB, {run['checks']} checks passed"
+            for name, run in found.items()
+        )
+        print(f"parquet: {'; '.join(runs)}")
+    if "large" in steps and found["100,000 series"]["above_mib"] > arguments.limit:
+        sys.exit(f"bench: more than {arguments.limit:.0f} MiB above the baseline")
 
 
 if __name__ == "__main__":

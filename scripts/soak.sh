@@ -37,6 +37,7 @@ while :; do
     run '^hostile: ' env CIRRUS_SERIES="$SERIES" .venv/bin/python -m pytest -q Tests/EndToEnd/test_hostile.py
     run '^(prometheus|opentelemetry)' env CIRRUS_PROMETHEUS_MINUTES="$PROMETHEUS_MINUTES" \
         .venv/bin/python -m pytest -q Tests/EndToEnd/test_senders.py
+    run '^parquet: ' .venv/bin/python Benchmarks/parquet.py --rounds 1 --steps large,wide --check --limit 64
     [ "$SECONDS" -lt $((MINUTES * 60)) ] || break
     FIRST_SEED=$((FIRST_SEED + SEEDS))
 done

@@ -2,7 +2,7 @@ import Compactor
 import Glibc
 import Parquet
 
-/// Series and rows of a table of `gen.py --bin`, in memory.
+/// Series and rows of a table of `cluster.py`, in memory.
 struct BenchTable {
     struct Series {
         let metric: [UInt8]
@@ -28,7 +28,7 @@ struct BenchTable {
             }
         }
         func string() -> [UInt8] { read(Int(read(1, UInt32.self)[0]), UInt8.self) }
-        precondition(read(4, UInt8.self) == Array("PQB1".utf8), "not a table of gen.py")
+        precondition(read(4, UInt8.self) == Array("PQB1".utf8), "not a table of cluster.py")
         series = (0..<read(1, UInt32.self)[0]).map { _ in
             Series(metric: string(), node: string(), labels: string())
         }
@@ -43,12 +43,15 @@ struct BenchTable {
 /// Columns of sorted rows, made as the compactor makes them: dictionaries by series reference, labels in entity order.
 struct TableColumns {
     private let table: BenchTable
+    /// Of all series, ready as pyarrow's are.
+    private let labelTexts: ByteTable
     private let metricNumbers: [UInt32]
     private let nodeNumbers: [UInt32]
     private let entityRanks: [UInt32]
 
-    init(_ table: BenchTable) {
+    init(_ table: BenchTable) throws {
         self.table = table
+        labelTexts = try ByteTable(table.series.map(\.labels))
         var numbers: [[UInt8]: UInt32] = [:]
         func number(_ text: [UInt8]) -> UInt32 {
             if let known = numbers[text] { return known }
@@ -88,14 +91,7 @@ struct TableColumns {
         columns.append(.int64(Array(table.createdAt[rows])))
         columns.append(.int64(Array(table.timestamps[rows])))
         columns.append(try labels(spans, rows.count))
-        var values = ByteTable(reserving: rows.count, bytes: rows.count * 8)
-        var text: [UInt8] = []
-        for row in rows {
-            text.removeAll(keepingCapacity: true)
-            DecimalText.append(table.values[row], to: &text)
-            try values.append(text)
-        }
-        columns.append(.strings(values))
+        columns.append(try DecimalText.column(table.values[rows].map { Int64(bitPattern: $0) }))
         return columns
     }
 
@@ -107,13 +103,18 @@ struct TableColumns {
         var indexOf: [UInt32: UInt32] = [:]
         var indexes: [UInt32] = []
         indexes.reserveCapacity(rowCount)
+        var (last, index) = (UInt32.max, UInt32.max)
         for span in spans {
             let number = numbers[span.series]
-            if indexOf[number] == nil {
-                indexOf[number] = UInt32(entries.count)
-                try entries.append(table.series[span.series][keyPath: text])
+            if number != last {
+                last = number
+                index = indexOf[number, default: UInt32(entries.count)]
+                if Int(index) == entries.count {
+                    indexOf[number] = index
+                    try entries.append(table.series[span.series][keyPath: text])
+                }
             }
-            indexes.append(contentsOf: repeatElement(indexOf[number]!, count: span.count))
+            indexes.append(contentsOf: repeatElement(index, count: span.count))
         }
         return .dictionary(entries: entries, indexes: indexes)
     }
@@ -121,11 +122,11 @@ struct TableColumns {
     private func labels(_ spans: [(series: Int, count: Int)], _ rowCount: Int) throws -> ColumnValues {
         let order = spans.indices.sorted { entityRanks[spans[$0].series] < entityRanks[spans[$1].series] }
         var entries = ByteTable(
-            reserving: spans.count, bytes: spans.reduce(0) { $0 + table.series[$1.series].labels.count })
+            reserving: spans.count, bytes: spans.reduce(0) { $0 + labelTexts.length($1.series) })
         var indexOf = [UInt32](repeating: 0, count: spans.count)
         for span in order {
             indexOf[span] = UInt32(entries.count)
-            try entries.append(table.series[spans[span].series].labels)
+            try entries.append(labelTexts[spans[span].series])
         }
         var indexes: [UInt32] = []
         indexes.reserveCapacity(rowCount)

@@ -1,3 +1,4 @@
+import CLinux
 import Compactor
 import DiskIO
 import Glibc
@@ -9,9 +10,10 @@ import Parquet
 ///     parquet-bench log TABLE DIRECTORY ROWS      rows in the order they came -> a volume with sealed segments
 ///     parquet-bench compact DIRECTORY ROWS        the volume's log -> files of at most ROWS rows in its outbox/
 ///
-/// TABLE is what `gen.py --bin` writes.
+/// TABLE is what `write_bin` of Tests/Independent/cluster.py writes.
 @main struct ParquetBench {
     static func main() throws {
+        clinux_tune_malloc()  // as czctl does: what is freed goes back at once
         let arguments = CommandLine.arguments.dropFirst()
         switch (arguments.first, arguments.count) {
         case ("write", 4): try write(arguments[2], arguments[3], profile: arguments[4])
@@ -25,7 +27,7 @@ import Parquet
     /// From sorted series references alone: what pyarrow does with dictionary input.
     private static func write(_ input: String, _ output: String, profile: String) throws {
         let table = try BenchTable(input)
-        let builder = TableColumns(table)
+        let builder = try TableColumns(table)
         let meter = Meter()
         let options = WriterOptions(
             createdBy: "cirrus version 0.0.0 (build bench)", sortingColumns: WriterOptions.cloudzeroSorting,

@@ -73,6 +73,21 @@ public struct ByteReader: ~Escapable {
 
     @inlinable @_lifetime(self: copy self)
     mutating func longVarint() throws(ByteError) -> UInt64 {
+        if remaining >= 8 {
+            // SAFETY: offset + 8 <= byteCount.
+            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self).littleEndian
+            let ends = ~word & 0x8080_8080_8080_8080
+            if ends != 0 {
+                // The bits up to the end of the last byte, then seven of each eight, pushed together pair by pair.
+                let bits = ends.trailingZeroBitCount &+ 1
+                var value = word & (.max &>> UInt64(64 &- bits)) & 0x7F7F_7F7F_7F7F_7F7F
+                value = value & 0x007F_007F_007F_007F | (value & 0x7F00_7F00_7F00_7F00) &>> 1
+                value = value & 0x0000_3FFF_0000_3FFF | (value & 0x3FFF_0000_3FFF_0000) &>> 2
+                value = value & 0x0000_0000_0FFF_FFFF | (value & 0x0FFF_FFFF_0000_0000) &>> 4
+                cursor &+= bits &>> 3
+                return value
+            }
+        }
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while true {

@@ -17,8 +17,8 @@ package struct CompactionReport: Sendable {
 /// Turns one plan into published files. Deterministic: the same segments and settings give the same names and bytes
 /// (I6). Memory is bounded by the plan's series and one row group.
 package struct Compaction {
-    /// Rows gathered in one pass, unless a single series has more: 24 bytes each.
-    private var collectRowLimit: Int { max(1 << 19, options.profile.rowGroupRowLimit) }
+    /// Rows gathered in one pass, unless a single series has more: 16 bytes each.
+    private static let collectRowLimit = 1 << 20
 
     private let options: CompactorOptions
     private let layout: VolumeLayout
@@ -110,7 +110,7 @@ package struct Compaction {
             while row < collected.rowCount {
                 let end = builder.rowGroupEnd(collected, from: row, room: writer.room)
                 try writer.write(
-                    try builder.columns(collected, rows: row..<end), timestamps: collected.timestamps[row..<end])
+                    try builder.columns(collected, rows: row..<end), times: collected.times(row..<end))
                 row = end
                 onProgress((tally.written + tally.duplicates - collected.rowCount + row) * 100 / total)
             }
@@ -125,7 +125,7 @@ package struct Compaction {
         var length = 0
         for number in series {
             rows += Int(counts[Int(number)])
-            if length > 0, rows > collectRowLimit { break }
+            if length > 0, rows > Self.collectRowLimit { break }
             length += 1
         }
         return series.prefix(length)

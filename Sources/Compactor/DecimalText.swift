@@ -1,5 +1,20 @@
+package import Parquet
+
 /// The shortest decimal that reads back to the same double, never with an exponent: Go's `'f', -1` (parquet.md §1).
 package enum DecimalText {
+    /// The texts of doubles, given by their bits: each that differs is made once.
+    package static func column(_ values: consuming [Int64]) throws -> ColumnValues {
+        // One text stands for every NaN; any other two doubles have two.
+        let nan = Int64(bitPattern: Double.nan.bitPattern)
+        for index in values.indices where Double(bitPattern: UInt64(bitPattern: values[index])).isNaN {
+            values[index] = nan
+        }
+        let interned = InternedNumbers(values)
+        var texts = ByteTable(reserving: interned.entries.count, bytes: interned.entries.count * 8)
+        for bits in interned.entries { try texts.append { append(UInt64(bitPattern: bits), to: &$0) } }
+        return .dictionary(entries: texts, indexes: interned.indexes)
+    }
+
     /// Appends the text of the double with these bits; at most 326 bytes.
     package static func append(_ bits: UInt64, to out: inout [UInt8]) {
         let value = Double(bitPattern: bits)
@@ -29,13 +44,18 @@ package enum DecimalText {
 
     private static func appendInteger(_ value: Int64, to out: inout [UInt8]) {
         if value < 0 { out.append(UInt8(ascii: "-")) }
-        let start = out.count
+        var limit: UInt64 = 10  // of numbers with as many digits; magnitudes are below 2^53
+        var digitCount = 1
+        while value.magnitude >= limit {
+            limit *= 10
+            digitCount += 1
+        }
+        out.append(contentsOf: repeatElement(0, count: digitCount))
         var rest = value.magnitude
-        repeat {
-            out.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+        for index in (out.count - digitCount..<out.count).reversed() {
+            out[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
-        } while rest > 0
-        out[start...].reverse()
+        }
     }
 
     /// `-d.ddde±x` or `-ddd.ddd` to plain digits; a fraction of only zeros is left out.

@@ -64,9 +64,7 @@ struct PartSurvey {
             var rows = 0
             for row in batch.references.indices {
                 let reference = Int(batch.references[row])
-                guard reference < known.series.count, known.series[reference] != .max,
-                    known.streams[reference].contains(stream)
-                else { continue }
+                guard known.belongs(reference, to: stream) else { continue }
                 if times?.contains(batch.timestamps[row]) != true {
                     let next = Part(stream: stream, hour: Part.hour(of: batch.timestamps[row]))
                     (times, part) = (next.times, number(of: next, seriesCount))
@@ -105,13 +103,14 @@ struct PartSurvey {
     private static func count(_ parts: ArraySlice<Part>, _ reader: PlanReader) throws -> [Part: [UInt32]] {
         var counts = parts.map { _ in [UInt32](repeating: 0, count: reader.catalog.count) }
         let parts = Array(parts)
-        try reader.forEachBatch { batch, known in
+        try reader.forEachBatch {
+            $0
+        } body: { batch, known in
             for row in batch.references.indices {
                 let reference = Int(batch.references[row])
-                guard reference < known.series.count, known.series[reference] != .max else { continue }
                 let hour = Part.hour(of: batch.timestamps[row])
                 for index in parts.indices
-                where parts[index].hour == hour && known.streams[reference].contains(parts[index].stream) {
+                where parts[index].hour == hour && known.belongs(reference, to: parts[index].stream) {
                     counts[index][Int(known.series[reference])] += 1
                 }
             }

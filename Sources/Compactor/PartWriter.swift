@@ -50,13 +50,15 @@ struct PartWriter {
     var room: Int { context.options.rowsPerFile - (open?.rows ?? 0) }
 
     /// Writes one row group; the caller keeps it within `room`.
-    mutating func write(_ columns: [ColumnValues], timestamps: ArraySlice<Int64>) throws {
+    ///
+    /// - Parameter times: the smallest and largest timestamp.
+    mutating func write(_ columns: [ColumnValues], times: ClosedRange<Int64>) throws {
         if open == nil { open = try start() }
         try open!.writer.write(rowGroup: columns)
         open!.content.add(rowGroup: columns)
-        open!.rows += timestamps.count
-        open!.minTimestamp = min(open!.minTimestamp, timestamps.min()!)
-        open!.maxTimestamp = max(open!.maxTimestamp, timestamps.max()!)
+        open!.rows += columns[0].count
+        open!.minTimestamp = min(open!.minTimestamp, times.lowerBound)
+        open!.maxTimestamp = max(open!.maxTimestamp, times.upperBound)
         if room <= 0 { try finish() }
     }
 

@@ -26,6 +26,13 @@ struct PlanReader {
         /// `UInt32.max` = never defined: the definition was damaged.
         var series: [UInt32] = []
         var streams: [Streams] = []
+
+        /// Whether the rows of a reference belong to `stream`; false for one that was never defined.
+        @inline(__always)
+        func belongs(_ reference: Int, to stream: Streams) -> Bool {
+            reference < series.count && series[reference] != .max
+                && streams[reference].rawValue & stream.rawValue != 0
+        }
     }
 
     let plan: CompactionPlan
@@ -73,7 +80,11 @@ struct PlanReader {
         // A row may come before its definition where a program of another kind wrote them: later passes find it.
         if parts.orphanRows > 0 {
             var counted = PartSurvey()
-            try forEachBatch { batch, known in counted.add(batch, known, seriesCount: catalog.count) }
+            try forEachBatch {
+                $0
+            } body: { batch, known in
+                counted.add(batch, known, seriesCount: catalog.count)
+            }
             parts = counted
         }
     }
@@ -94,10 +105,13 @@ struct PlanReader {
         }
     }
 
-    /// One pass over all samples in log order.
-    func forEachBatch(_ body: (Batch, References) throws -> Void) throws {
+    /// One pass over all samples in log order: `body` takes a batch and what `prepare` made of its segment's
+    /// references.
+    func forEachBatch<Known>(
+        prepare: (References) -> Known, body: (Batch, Known) throws -> Void
+    ) throws {
         for ending in plan.segments {
-            guard let known = references[ending.segment] else { continue }
+            guard let known = references[ending.segment].map(prepare) else { continue }
             _ = try scan(ending) { record in
                 // Undecodable batches were counted by the survey.
                 guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else { return }

@@ -26,10 +26,10 @@ struct RowGroupColumns {
         }
         columns.append(try symbols(spans, rows.count) { catalog.metric[Int($0)] })
         columns.append(try symbols(spans, rows.count) { catalog.node[Int($0)] })
-        columns.append(.int64(Array(collected.createdAt[rows])))
-        columns.append(.int64(Array(collected.timestamps[rows])))
+        columns.append(.int64(collected.createdAt(rows)))
+        columns.append(.int64(collected.timestamps(rows)))
         columns.append(try labels(spans, rows.count))
-        columns.append(.strings(try values(collected.values[rows])))
+        columns.append(try DecimalText.column(collected.values(rows)))
         return columns
     }
 
@@ -43,7 +43,7 @@ struct RowGroupColumns {
         var byteCount = 0
         var end = start
         for span in seriesSpans(collected, start..<limit) {
-            byteCount += order.labelByteCount(span.series)
+            byteCount += order.jsonByteCount(span.series) + 4  // with its length
             if end > start, byteCount > labelByteLimit { break }
             end += span.count
         }
@@ -71,15 +71,18 @@ struct RowGroupColumns {
         var indexOf: [UInt32: UInt32] = [:]
         var indexes: [UInt32] = []
         indexes.reserveCapacity(rowCount)
+        var (last, index) = (UInt32.max, UInt32.max)
         for span in spans {
             let symbol = symbol(span.series)
-            let index: UInt32
-            if let known = indexOf[symbol] {
-                index = known
-            } else {
-                index = UInt32(entries.count)
-                indexOf[symbol] = index
-                try entries.append(Array(catalog.text(symbol)))
+            if symbol != last {
+                last = symbol
+                if let known = indexOf[symbol] {
+                    index = known
+                } else {
+                    index = UInt32(entries.count)
+                    indexOf[symbol] = index
+                    try entries.append(Array(catalog.text(symbol)))
+                }
             }
             indexes.append(contentsOf: repeatElement(index, count: span.count))
         }
@@ -89,20 +92,26 @@ struct RowGroupColumns {
     /// One entry a series, in entity order (parquet.md §6).
     private func labels(_ spans: [SeriesSpan], _ rowCount: Int) throws -> ColumnValues {
         let entityOrder = spans.indices.sorted { order.isInEntityOrder(spans[$0].series, spans[$1].series) }
-        var entries = ByteTable(reserving: spans.count, bytes: spans.count * 512)
+        var entries = ByteTable(
+            reserving: spans.count, bytes: spans.reduce(0) { $0 + order.jsonByteCount($1.series) })
         var indexOfSpan = [UInt32](repeating: 0, count: spans.count)
-        var json: [UInt8] = []
         var keptNames: [UInt32: Bool] = [:]
         var indexOfSet: [[UInt8]: UInt32] = [:]  // series differ, but not always in the labels that stay
         for span in entityOrder {
-            json.removeAll(keepingCapacity: true)
-            catalog.appendJSON(spans[span].series, to: &json) { keeps($0, &keptNames) }
-            if keepsLabel != nil, let known = indexOfSet[json] {
+            let series = spans[span].series
+            if keepsLabel == nil {
+                indexOfSpan[span] = UInt32(entries.count)
+                try entries.append { order.appendJSON(series, to: &$0) }
+                continue
+            }
+            var json: [UInt8] = []
+            catalog.appendJSON(series, to: &json) { keeps($0, &keptNames) }
+            if let known = indexOfSet[json] {
                 indexOfSpan[span] = known
                 continue
             }
             indexOfSpan[span] = UInt32(entries.count)
-            if keepsLabel != nil { indexOfSet[json] = UInt32(entries.count) }
+            indexOfSet[json] = UInt32(entries.count)
             try entries.append(json)
         }
         var indexes: [UInt32] = []
@@ -121,16 +130,5 @@ struct RowGroupColumns {
         let kept = unsafe keepsLabel(text.span.bytes)
         known[name] = kept
         return kept
-    }
-
-    private func values(_ bits: ArraySlice<UInt64>) throws -> ByteTable {
-        var table = ByteTable(reserving: bits.count, bytes: bits.count * 8)
-        var text: [UInt8] = []
-        for value in bits {
-            text.removeAll(keepingCapacity: true)
-            DecimalText.append(value, to: &text)
-            try table.append(text)
-        }
-        return table
     }
 }

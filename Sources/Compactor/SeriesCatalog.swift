@@ -12,14 +12,14 @@ struct SeriesCatalog {
     private(set) var symbols = SymbolPool()
     /// Each name with each of its values, once.
     private(set) var labels: [Label] = []
-    private var numberOfLabel: [Label: UInt32] = [:]
+    private var labelSlots = SlotTable()
     /// Indices in `labels`, series after series; names ascend within a series.
     private var sets: [UInt32] = []
     private var starts: [Int] = [0]
     /// Symbol of the value of `__name__` and of `node` (or of the empty text).
     private(set) var metric: [UInt32] = []
     private(set) var node: [UInt32] = []
-    private var index: [Hash128: UInt32] = [:]
+    private var slots = SlotTable()
     private let nameSymbol: UInt32
     private let nodeSymbol: UInt32
     private let emptySymbol: UInt32
@@ -57,28 +57,43 @@ struct SeriesCatalog {
         let label = Label(
             name: symbols.intern(bytes.extracting(label.name.range)),
             value: symbols.intern(bytes.extracting(label.value.range)))
-        if let known = numberOfLabel[label] { return known }
-        let number = UInt32(labels.count)
+        if let known = labelSlots.find(hash(label), matches: { labels[$0] == label }) { return UInt32(known) }
+        if labelSlots.isFull { labelSlots = labelSlots.widened { hash(labels[$0]) } }
+        labelSlots.add(hash(label))
         labels.append(label)
-        numberOfLabel[label] = number
-        return number
+        return UInt32(labels.count - 1)
+    }
+
+    private func hash(_ label: Label) -> UInt64 {
+        let product = (UInt64(label.name) << 32 | UInt64(label.value) ^ labelSlots.seed)
+            .multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return product.high ^ product.low
     }
 
     private mutating func add(_ set: some Sequence<UInt32>) -> UInt32 {
         let first = sets.count
         sets.append(contentsOf: set)
-        // SAFETY: UInt32 has no padding. Labels are unique, so equal numbers are equal labels.
-        let key = unsafe Hash128(of: sets.span.bytes.extracting((first * 4)..<(sets.count * 4)), seed: 0)
-        if let known = index[key] {
-            sets.removeLast(sets.count - first)
-            return known
+        let added = first..<sets.count
+        let hash = hash(added)
+        // Labels are unique, so equal numbers are equal labels.
+        if let known = slots.find(hash, matches: { sets[places($0)] == sets[added] }) {
+            sets.removeLast(added.count)
+            return UInt32(known)
         }
-        let number = UInt32(count)
-        index[key] = number
+        if slots.isFull { slots = slots.widened { self.hash(places($0)) } }
+        slots.add(hash)
         starts.append(sets.count)
-        metric.append(value(of: nameSymbol, in: sets[first...]))
-        node.append(value(of: nodeSymbol, in: sets[first...]))
-        return number
+        metric.append(value(of: nameSymbol, in: sets[added]))
+        node.append(value(of: nodeSymbol, in: sets[added]))
+        return UInt32(count - 1)
+    }
+
+    /// Where the labels of a series stand in `sets`.
+    private func places(_ series: Int) -> Range<Int> { starts[series]..<starts[series + 1] }
+
+    private func hash(_ places: Range<Int>) -> UInt64 {
+        // SAFETY: UInt32 has no padding.
+        unsafe xxh3(sets.span.bytes.extracting((places.lowerBound * 4)..<(places.upperBound * 4)), seed: slots.seed)
     }
 
     private func value(of name: UInt32, in set: ArraySlice<UInt32>) -> UInt32 {
@@ -86,13 +101,59 @@ struct SeriesCatalog {
     }
 
     /// Indices in `labels` of those of a series.
-    func labelSet(_ series: UInt32) -> ArraySlice<UInt32> { sets[starts[Int(series)]..<starts[Int(series) + 1]] }
+    func labelSet(_ series: UInt32) -> ArraySlice<UInt32> { sets[places(Int(series))] }
 
     /// Whether a label is the metric's name.
     func isName(_ label: UInt32) -> Bool { labels[Int(label)].name == nameSymbol }
 
     /// Bytes of the text of a symbol.
     func text(_ symbol: UInt32) -> ArraySlice<UInt8> { symbols.bytes[symbols.range(symbol)] }
+
+    /// Bytes of the JSON strings of a label, without their opening quotes, where no byte needs an escape.
+    func plainByteCount(_ label: UInt32) -> Int {
+        let label = labels[Int(label)]
+        return symbols.range(label.name).count + symbols.range(label.value).count + 2
+    }
+
+    /// As `appendJSON` of all labels, none of which needs an escape.
+    /// - Precondition: `room` is enough.
+    func appendPlainJSON(_ set: ArraySlice<UInt32>, to room: inout OutputSpan<UInt8>) {
+        // SAFETY: the buffers are used only within the closures; every copy ends within `buffer`, which is asserted.
+        unsafe room.withUnsafeMutableBufferPointer { buffer, written in
+            unsafe symbols.bytes.withUnsafeBytes { text in
+                guard let target = buffer.baseAddress, let source = text.baseAddress else { return }
+                var at = written
+                func put(_ byte: UInt8) {
+                    precondition(at < buffer.count, "the bytes were counted")
+                    // SAFETY: at is below the buffer's count.
+                    unsafe target[at] = byte
+                    at += 1
+                }
+                func put(_ symbol: UInt32) {
+                    let range = symbols.range(symbol)
+                    precondition(range.count < buffer.count - at, "the bytes were counted")
+                    // SAFETY: the text and the quote behind it end within the buffer; range lies within the pool.
+                    unsafe UnsafeMutableRawPointer(target + at)
+                        .copyMemory(from: source + range.lowerBound, byteCount: range.count)
+                    unsafe target[at + range.count] = UInt8(ascii: "\"")
+                    at += range.count + 1
+                }
+                var separator = UInt8(ascii: "{")
+                for number in set {
+                    let label = labels[Int(number)]
+                    put(separator)
+                    put(UInt8(ascii: "\""))
+                    put(label.name)
+                    put(UInt8(ascii: ":"))
+                    put(UInt8(ascii: "\""))
+                    put(label.value)
+                    separator = UInt8(ascii: ",")
+                }
+                put(UInt8(ascii: "}"))
+                written = at
+            }
+        }
+    }
 
     /// Appends the label set of a series as JSON.
     /// - Parameter keeps: whether a label stays, by the symbol of its name.
@@ -145,11 +206,20 @@ struct SeriesOrder {
         metricRanks = catalog.metric.map { rankOfMetric[$0]! }
     }
 
-    /// Bytes that all labels of a series take in the column's dictionary.
-    func labelByteCount(_ series: UInt32) -> Int {
-        // Braces and length; for each label an opening quote twice, a colon and a comma: `appendJSON`.
+    /// Bytes of `appendJSON`.
+    func jsonByteCount(_ series: UInt32) -> Int {
+        // Braces; for each label an opening quote twice, a colon, and a comma but for the last.
         let set = catalog.labelSet(series)
-        return set.reduce(6 + 4 * set.count) { $0 + Int(jsonByteCounts[Int($1)]) }
+        return set.reduce(2 + max(0, 4 * set.count - 1)) { $0 + Int(jsonByteCounts[Int($1)]) }
+    }
+
+    /// Appends the label set of a series as JSON.
+    func appendJSON(_ series: UInt32, to out: inout [UInt8]) {
+        let set = catalog.labelSet(series)
+        guard !set.isEmpty, set.allSatisfy({ catalog.plainByteCount($0) == Int(jsonByteCounts[Int($0)]) }) else {
+            return catalog.appendJSON(series, to: &out) { _ in true }
+        }
+        out.append(addingCapacity: jsonByteCount(series)) { room in catalog.appendPlainJSON(set, to: &room) }
     }
 
     /// Order of the rows: metric_name, then labels as JSON text.

@@ -20,9 +20,9 @@ final class StagedFile: ByteSink {
     }
 
     func write(_ bytes: [UInt8]) throws {
-        buffer.append(contentsOf: bytes)
         byteCount += UInt64(bytes.count)
-        if buffer.count >= Self.bufferBytes { try flush() }
+        if buffer.count + bytes.count > Self.bufferBytes { try flush() }
+        if bytes.count > Self.bufferBytes { try put(bytes) } else { buffer.append(contentsOf: bytes) }
     }
 
     /// Everything on disk; returns the SHA-256.
@@ -35,11 +35,15 @@ final class StagedFile: ByteSink {
 
     private func flush() throws {
         guard !buffer.isEmpty else { return }
-        // SAFETY: UInt8 has no padding.
-        digest?.update(unsafe buffer.span.bytes)
-        try file.write(buffer, at: written)
-        written += UInt64(buffer.count)
+        try put(buffer)
         buffer.removeAll(keepingCapacity: true)
+    }
+
+    private func put(_ bytes: [UInt8]) throws {
+        // SAFETY: UInt8 has no padding.
+        digest?.update(unsafe bytes.span.bytes)
+        try file.write(bytes, at: written)
+        written += UInt64(bytes.count)
     }
 }
 

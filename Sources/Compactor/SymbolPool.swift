@@ -5,8 +5,7 @@ internal import Bytes
 struct SymbolPool {
     private(set) var bytes: [UInt8] = []
     private var offsets: [Int] = [0]
-    /// Open addressing over symbol numbers; `UInt32.max` = empty.
-    private var slots = [UInt32](repeating: .max, count: 1024)
+    private var slots = SlotTable()
 
     var count: Int { offsets.count - 1 }
 
@@ -16,17 +15,18 @@ struct SymbolPool {
 
     /// The number of `text`, which is added when it is new.
     mutating func intern(_ text: RawSpan) -> UInt32 {
-        if (count + 1) * 2 > slots.count { grow() }
-        var slot = Int(truncatingIfNeeded: xxh3(text, seed: 0)) & (slots.count - 1)
-        while slots[slot] != .max {
-            if isEqual(slots[slot], text) { return slots[slot] }
-            slot = (slot + 1) & (slots.count - 1)
+        let hash = xxh3(text, seed: slots.seed)
+        if let known = slots.find(hash, matches: { isEqual(UInt32($0), text) }) { return UInt32(known) }
+        if slots.isFull {
+            slots = slots.widened { symbol in
+                // SAFETY: UInt8 has no padding.
+                xxh3(unsafe bytes.span.bytes.extracting(range(UInt32(symbol))), seed: slots.seed)
+            }
         }
-        let symbol = UInt32(count)
+        slots.add(hash)
         bytes.append(text)
         offsets.append(bytes.count)
-        slots[slot] = symbol
-        return symbol
+        return UInt32(count - 1)
     }
 
     private func isEqual(_ symbol: UInt32, _ text: RawSpan) -> Bool {
@@ -36,18 +36,6 @@ struct SymbolPool {
         return unsafe text.withUnsafeBytes { other in
             unsafe bytes.withUnsafeBytes { unsafe $0[range].elementsEqual(other) }
         }
-    }
-
-    private mutating func grow() {
-        var wider = [UInt32](repeating: .max, count: slots.count * 2)
-        for symbol in 0..<UInt32(count) {
-            // SAFETY: UInt8 has no padding.
-            let text = unsafe bytes.span.bytes.extracting(range(symbol))
-            var slot = Int(truncatingIfNeeded: xxh3(text, seed: 0)) & (wider.count - 1)
-            while wider[slot] != .max { slot = (slot + 1) & (wider.count - 1) }
-            wider[slot] = symbol
-        }
-        slots = wider
     }
 
     /// The place of each symbol among all, by the bytes of its JSON string with the closing quote: no such text begins

@@ -72,6 +72,59 @@ package struct ByteTable: Equatable, Sendable {
         offsets.append(UInt32(bytes.count))
     }
 
+    /// Appends the string that `body` appends to the bytes it is given, which it leaves alone otherwise.
+    package mutating func append(writing body: (inout [UInt8]) -> Void) throws(ParquetError) {
+        let start = bytes.count
+        try appendLength(0)
+        body(&bytes)
+        let length = bytes.count - start - Self.lengthByteCount
+        precondition(length >= 0, "the string was appended")
+        guard bytes.count <= Self.byteLimit else {
+            let size = bytes.count
+            bytes.removeLast(size - start)
+            throw ParquetError(.tooLarge(what: "string table", size: size, limit: Self.byteLimit))
+        }
+        for byte in 0..<Self.lengthByteCount {
+            bytes[start + byte] = UInt8(truncatingIfNeeded: length >> (8 * byte))
+        }
+        offsets.append(UInt32(bytes.count))
+    }
+
+    /// Appends strings of the table to `output` in PLAIN, those of `indexes` in turn.
+    func appendPlain(_ indexes: Span<UInt32>, to output: inout [UInt8]) {
+        var byteCount = 0
+        for row in indexes.indices { byteCount += length(Int(indexes[row])) + Self.lengthByteCount }
+        let slack = 16
+        output.append(addingCapacity: byteCount + slack) { room in
+            // SAFETY: the buffers are used only within the closures. The loop above has found every index in the
+            // table, and room for its strings; up to `slack` bytes more may be written behind them.
+            unsafe room.withUnsafeMutableBufferPointer { buffer, written in
+                unsafe bytes.withUnsafeBytes { source in
+                    guard byteCount > 0, let to = buffer.baseAddress, let from = source.baseAddress else { return }
+                    let target = UnsafeMutableRawPointer(to)
+                    let offsets = offsets.span
+                    var at = 0
+                    for row in indexes.indices {
+                        let index = unsafe Int(indexes[unchecked: row])
+                        let start = unsafe Int(offsets[unchecked: index])
+                        let count = unsafe Int(offsets[unchecked: index + 1]) - start
+                        if count <= slack, start + slack <= source.count {
+                            // Most values: a call of memmove would cost more.
+                            let low = unsafe from.loadUnaligned(fromByteOffset: start, as: UInt64.self)
+                            let high = unsafe from.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self)
+                            unsafe target.storeBytes(of: low, toByteOffset: at, as: UInt64.self)
+                            unsafe target.storeBytes(of: high, toByteOffset: at + 8, as: UInt64.self)
+                        } else {
+                            unsafe (target + at).copyMemory(from: from + start, byteCount: count)
+                        }
+                        at += count
+                    }
+                    written = at
+                }
+            }
+        }
+    }
+
     private mutating func appendLength(_ length: Int) throws(ParquetError) {
         let size = bytes.count + Self.lengthByteCount + length
         guard size <= Self.byteLimit else {
@@ -81,14 +134,29 @@ package struct ByteTable: Equatable, Sendable {
         unsafe withUnsafeBytes(of: UInt32(length).littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
+    /// The `count` strings of `plain`, in PLAIN up to its end; takes over its storage.
+    init(plain: [UInt8], count: Int) throws(ParquetError) {
+        // SAFETY: UInt8 has no padding.
+        try appendOffsets(of: unsafe plain.span.bytes, count: count)
+        bytes = plain
+    }
+
     /// Appends `count` strings in PLAIN, and wants `plain` to end there.
     mutating func append(plain: RawSpan, count: Int) throws(ParquetError) {
+        try appendOffsets(of: plain, count: count)
+        bytes.append(plain)
+    }
+
+    /// Finds where the strings of `plain` end, as if it stood behind `bytes`.
+    private mutating func appendOffsets(of plain: RawSpan, count: Int) throws(ParquetError) {
         guard plain.byteCount <= Self.byteLimit - bytes.count else {
             throw ParquetError(
                 .tooLarge(what: "string table", size: bytes.count + plain.byteCount, limit: Self.byteLimit))
         }
         let start = bytes.count
         var at = 0
+        // No more than can be there: the count comes from the file.
+        offsets.reserveCapacity(offsets.count + min(count, plain.byteCount / Self.lengthByteCount))
         for _ in 0..<count {
             guard plain.byteCount - at >= Self.lengthByteCount else {
                 throw ParquetError(.corrupt("a string is longer than its page"))
@@ -103,6 +171,5 @@ package struct ByteTable: Equatable, Sendable {
             offsets.append(UInt32(start + at))
         }
         guard at == plain.byteCount else { throw ParquetError(.corrupt("bytes after the last string")) }
-        bytes.append(plain)
     }
 }

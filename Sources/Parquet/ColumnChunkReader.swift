@@ -77,10 +77,10 @@ struct ColumnChunkReader {
 
     private mutating func decodeStrings() throws(ParquetError) {
         if let page = try dictionaryPage() {
-            var entries = ByteTable()
-            try withBody { body throws(ParquetError) in
-                try entries.append(plain: body, count: page.valueCount)
-            }
+            // Labels are the largest pages: they stay where they were inflated.
+            var body: [UInt8] = []
+            swap(&body, &raw)
+            let entries = try ByteTable(plain: body, count: page.valueCount)
             decoded.values = .dictionary(entries: entries, indexes: try decodeIndexes(below: entries.count))
         } else {
             var table = ByteTable()
@@ -94,6 +94,7 @@ struct ColumnChunkReader {
 
     private mutating func decodeNumbers() throws(ParquetError) {
         var numbers: [Int64] = []
+        numbers.reserveCapacity(min(rowCount, WriterProfile.compact.rowGroupRowLimit))
         if let page = try dictionaryPage() {
             var entries: [Int64] = []
             try withBody { body throws(ParquetError) in

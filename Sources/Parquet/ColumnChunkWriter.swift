@@ -21,10 +21,15 @@ struct EncodedChunk {
 
 /// Encodes column chunks, one after the other; its buffers are reused.
 struct ColumnChunkWriter {
+    /// Rows for each entry below which a dictionary of numbers is not tried, unless it is small.
+    private static let rowsPerEntry = 4
+    private static let smallDictionary = 1024
+
     private let window: WriterOptions.SnappyWindow
     private let dictionaryByteLimit: Int
     private var raw: [UInt8] = []
     private var compressed: [UInt8] = []
+    private var tables: [UInt32] = []
     private var header = CompactWriter()
 
     init(_ options: WriterOptions) {
@@ -37,21 +42,22 @@ struct ColumnChunkWriter {
         _ values: ColumnValues, as policy: Column.EncodingPolicy, pages: [Range<Int>]
     ) throws(ParquetError) -> EncodedChunk {
         switch values {
-        case .dictionary(let entries, let indexes): try dictionary(entries, indexes, pages)
-        case .strings(let table): try strings(table, policy, pages)
-        case .int64(let numbers): try int64(numbers, policy, pages)
+        case .dictionary(let entries, let indexes): return try strings(entries, indexes, policy, pages)
+        case .strings(let table):
+            if policy == .plain || policy == .delta { return try plain(table, pages) }
+            let interned = try InternedStrings(table)
+            return try strings(interned.entries, interned.indexes, policy, pages)
+        case .int64(let numbers): return try int64(numbers, policy, pages)
         }
     }
 
     private mutating func strings(
-        _ table: ByteTable, _ policy: Column.EncodingPolicy, _ pages: [Range<Int>]
+        _ entries: ByteTable, _ indexes: [UInt32], _ policy: Column.EncodingPolicy, _ pages: [Range<Int>]
     ) throws(ParquetError) -> EncodedChunk {
-        if policy == .plain || policy == .delta { return try plain(table, pages) }
-        let interned = try InternedStrings(table)
-        if policy == .dictionary { return try dictionary(interned.entries, interned.indexes, pages) }
-        let plain = try plain(table, pages)
-        guard interned.entries.plainByteCount <= dictionaryByteLimit else { return plain }
-        let dictionary = try dictionary(interned.entries, interned.indexes, pages)
+        if policy == .dictionary { return try dictionary(entries, indexes, pages) }
+        let plain = try plain(entries, indexes, pages)
+        guard policy == .smallest, entries.plainByteCount <= dictionaryByteLimit else { return plain }
+        let dictionary = try dictionary(entries, indexes, pages)
         return dictionary.bytes.count < plain.bytes.count ? dictionary : plain
     }
 
@@ -60,10 +66,12 @@ struct ColumnChunkWriter {
     ) throws(ParquetError) -> EncodedChunk {
         if policy == .plain { return try plain(numbers, pages) }
         if policy == .delta { return try delta(numbers, pages) }
-        let interned = InternedNumbers(numbers)
-        let dictionary = try dictionary(interned, pages)
-        if policy == .dictionary { return dictionary }
+        if policy == .dictionary { return try dictionary(InternedNumbers(numbers), pages) }
         let delta = try delta(numbers, pages)
+        // With more entries than that it was never the smaller, and trying costs more than the rest of the column.
+        let entryLimit = max(Self.smallDictionary, numbers.count / Self.rowsPerEntry)
+        guard let interned = InternedNumbers(numbers, entryLimit: entryLimit) else { return delta }
+        let dictionary = try dictionary(interned, pages)
         return dictionary.bytes.count < delta.bytes.count ? dictionary : delta
     }
 
@@ -105,6 +113,18 @@ struct ColumnChunkWriter {
     private mutating func plain(_ table: ByteTable, _ pages: [Range<Int>]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
         for rows in pages { try appendData(rows, table.plain(rows), to: &chunk) }
+        return chunk
+    }
+
+    private mutating func plain(
+        _ entries: ByteTable, _ indexes: [UInt32], _ pages: [Range<Int>]
+    ) throws(ParquetError) -> EncodedChunk {
+        var chunk = EncodedChunk()
+        for rows in pages {
+            raw.removeAll(keepingCapacity: true)
+            entries.appendPlain(indexes.span.extracting(rows), to: &raw)
+            try appendRaw(rows, to: &chunk)
+        }
         return chunk
     }
 
@@ -158,7 +178,7 @@ struct ColumnChunkWriter {
             throw ParquetError(.tooLarge(what: "page", size: body.byteCount, limit: limit))
         }
         switch window {
-        case .wholePage: Snappy.compressWholeWindow(body, into: &compressed)
+        case .wholePage: Snappy.compressWholeWindow(body, into: &compressed, tables: &tables)
         case .libsnappy: compressed = Snappy.compress(body)
         }
         var page = page

@@ -1,7 +1,7 @@
 /// The values of one column in one row group.
 package enum ColumnValues: Equatable, Sendable {
     /// Strings the caller has interned: row `i` is `entries[indexes[i]]`. Entries stand in the order they shall be
-    /// written; each is used, and none is there twice.
+    /// written if the column's policy makes them a dictionary; each is used, and none is there twice.
     case dictionary(entries: ByteTable, indexes: [UInt32])
     /// One string a row; the writer chooses the encoding.
     case strings(ByteTable)

@@ -24,21 +24,20 @@ package struct ContentHash: Hashable, Sendable {
         let content =
             switch values {
             case .int64(let numbers): Self.hash(numbers)
-            case .strings(let table): Self.hash(Self.runs(of: StringHash.all(of: table)))
-            case .dictionary(let entries, let indexes):
-                Self.hash(Self.runs(of: indexes.span, StringHash.all(of: entries)))
+            case .strings(let table): Self.runs(of: StringHash.all(of: table))
+            case .dictionary(let entries, let indexes): Self.runs(of: indexes.span, StringHash.all(of: entries))
             }
         value = Self.hash([value.low, value.high, UInt64(column), UInt64(values.count), content.low, content.high])
     }
 
-    private static func runs(of hashes: [UInt64]) -> [UInt64] {
-        var runs = RunList()
+    private static func runs(of hashes: [UInt64]) -> Hash128 {
+        var runs = RunHash()
         for hash in hashes { runs.append(hash, count: 1) }
         return runs.finish()
     }
 
-    private static func runs(of indexes: Span<UInt32>, _ hashes: [UInt64]) -> [UInt64] {
-        var runs = RunList()
+    private static func runs(of indexes: Span<UInt32>, _ hashes: [UInt64]) -> Hash128 {
+        var runs = RunHash()
         var start = 0
         while start < indexes.count {
             let end = indexes.endOfRun(from: start)
@@ -54,11 +53,17 @@ package struct ContentHash: Hashable, Sendable {
     }
 }
 
-/// Runs of equal hashes, joined where a caller's runs meet, as pairs of hash and count.
-private struct RunList {
+/// XXH3-128 of runs of equal hashes, joined where a caller's runs meet, as pairs of hash and count.
+private struct RunHash: ~Copyable {
+    /// Words that are hashed at once.
+    private static let chunk = 1024
+
+    private var stream = Hash128Stream()
     private var words: [UInt64] = []
     private var hash: UInt64 = 0
     private var count = 0
+
+    init() { words.reserveCapacity(Self.chunk) }
 
     @inline(__always)
     mutating func append(_ next: UInt64, count more: Int) {
@@ -74,11 +79,22 @@ private struct RunList {
         guard count > 0 else { return }
         words.append(hash)
         words.append(UInt64(count))
+        if words.count >= Self.chunk { update() }
     }
 
-    mutating func finish() -> [UInt64] {
+    private mutating func update() {
+        // Out of self, which a span of its own would borrow whole.
+        var words: [UInt64] = []
+        swap(&words, &self.words)
+        // SAFETY: integers have no padding; the byte order is little endian on every platform we run on.
+        stream.update(unsafe words.span.bytes)
+        words.removeAll(keepingCapacity: true)
+        swap(&words, &self.words)
+    }
+
+    consuming func finish() -> Hash128 {
         flush()
-        count = 0
-        return words
+        update()
+        return stream.value
     }
 }

@@ -3,15 +3,22 @@
 enum PagePlan {
     /// Row ranges: each at most `pageRowLimit` rows, and at most `pageByteLimit` raw bytes in any column unless it is
     /// a single row.
-    static func pages(of columns: [ColumnValues], rowCount: Int, _ options: WriterOptions) -> [Range<Int>] {
+    static func pages(
+        of values: [ColumnValues], in schema: Schema, rowCount: Int, _ options: WriterOptions
+    ) -> [Range<Int>] {
         // Numbers take 8 bytes, indexes 4 at most.
         let rowLimit = max(1, min(options.pageRowLimit, options.pageByteLimit / 8))
         var pages: [Range<Int>] = []
         var start = 0
         while start < rowCount {
             var end = min(start + rowLimit, rowCount)
-            for case .strings(let table) in columns {
-                end = lastEnd(table, from: start, to: end, byteLimit: options.pageByteLimit)
+            for (column, values) in zip(schema.columns, values) {
+                switch values {
+                case .strings(let table): end = lastEnd(table, from: start, to: end, byteLimit: options.pageByteLimit)
+                case .dictionary(let entries, let indexes) where column.encoding != .dictionary:
+                    end = lastEnd(entries, indexes.span, from: start, to: end, byteLimit: options.pageByteLimit)
+                default: break
+                }
             }
             pages.append(start..<end)
             start = end
@@ -27,5 +34,17 @@ enum PagePlan {
             if table.plainByteCount(start..<middle) <= byteLimit { fits = middle } else { fails = middle }
         }
         return fits
+    }
+
+    /// As above; row `i` is `entries[indexes[i]]`.
+    private static func lastEnd(
+        _ entries: ByteTable, _ indexes: Span<UInt32>, from start: Int, to end: Int, byteLimit: Int
+    ) -> Int {
+        var byteCount = 0
+        for row in start..<end {
+            byteCount += entries.length(Int(indexes[row])) + ByteTable.lengthByteCount
+            if byteCount > byteLimit { return max(row, start + 1) }
+        }
+        return end
     }
 }

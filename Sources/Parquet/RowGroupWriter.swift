@@ -50,7 +50,7 @@ struct RowGroupWriter {
             rowCount: rowCount, sortingColumns: options.sortingColumns, fileOffset: position,
             // An i16 in the format, and optional.
             ordinal: metadata.rowGroups.count <= Int(Int16.max) ? metadata.rowGroups.count : nil)
-        return PagePlan.pages(of: values, rowCount: rowCount, options)
+        return PagePlan.pages(of: values, in: schema, rowCount: rowCount, options)
     }
 
     private func check(_ values: ColumnValues, _ column: Int) throws(ParquetError) {

@@ -31,14 +31,20 @@ public enum Snappy {
     public static func decompress(_ block: RawSpan, limit: Int, into output: inout [UInt8]) throws(SnappyError) {
         let declared = try declaredLength(block, limit: limit)
         var status = SNAPPY_OK
-        // SAFETY: the buffer is used only within the closure.
-        output = unsafe Self.reusing(&output, capacity: declared) { buffer in
-            var length = declared
-            // SAFETY: buffer holds at least `declared` bytes; libsnappy writes no more than `length`.
-            status = unsafe block.withUnsafeBytes {
-                unsafe snappy_uncompress($0.baseAddress, $0.count, buffer.baseAddress, &length)
+        output.removeAll(keepingCapacity: true)
+        output.append(addingCapacity: declared) { room in
+            // SAFETY: the buffers are used only within the closures. room holds at least `declared` bytes; libsnappy
+            // writes no more than `length`.
+            unsafe room.withUnsafeMutableBufferPointer { buffer, written in
+                unsafe block.withUnsafeBytes { input in
+                    unsafe UnsafeMutableRawBufferPointer(buffer).withMemoryRebound(to: CChar.self) { output in
+                        var length = declared
+                        status = unsafe snappy_uncompress(
+                            input.baseAddress, input.count, output.baseAddress, &length)
+                        written = status == SNAPPY_OK ? length : 0
+                    }
+                }
             }
-            return status == SNAPPY_OK ? length : 0
         }
         guard status == SNAPPY_OK, output.count == declared else { throw .malformed }
     }
@@ -66,20 +72,5 @@ public enum Snappy {
         }
         precondition(status == SNAPPY_OK, "libsnappy compresses any input into its own bound")
         return length
-    }
-
-    /// `array` emptied and refilled by `body`, which gets room for `capacity` bytes and returns how many it wrote.
-    private static func reusing(
-        _ array: inout [UInt8], capacity: Int, _ body: (UnsafeMutableBufferPointer<CChar>) -> Int
-    ) -> [UInt8] {
-        var reused: [UInt8] = []
-        swap(&reused, &array)
-        if reused.count < capacity { reused.append(contentsOf: repeatElement(0, count: capacity - reused.count)) }
-        // SAFETY: reused holds at least `capacity` initialized bytes.
-        let written = unsafe reused.withUnsafeMutableBytes { raw in
-            unsafe body(raw.bindMemory(to: CChar.self))
-        }
-        reused.removeLast(reused.count - written)
-        return reused
     }
 }

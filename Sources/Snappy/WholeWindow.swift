@@ -7,6 +7,14 @@ extension Snappy {
     ///
     /// Greedy, one candidate by 8 bytes and one by 4; the one that saves more wins. Input below 2^32 bytes.
     public static func compressWholeWindow(_ bytes: RawSpan, into output: inout [UInt8]) {
+        var tables: [UInt32] = []
+        compressWholeWindow(bytes, into: &output, tables: &tables)
+    }
+
+    /// As above; `tables` is memory of the encoder, at most 640 KiB, that one call leaves for the next.
+    public static func compressWholeWindow(
+        _ bytes: RawSpan, into output: inout [UInt8], tables: inout [UInt32]
+    ) {
         precondition(bytes.byteCount <= UInt32.max, "the format's length is 32 bits")
         output.removeAll(keepingCapacity: true)
         output.append(addingCapacity: wholeWindowBound(bytes.byteCount)) { room in
@@ -14,7 +22,7 @@ extension Snappy {
             unsafe room.withUnsafeMutableBufferPointer { buffer, written in
                 unsafe bytes.withUnsafeBytes { input in
                     var encoder = unsafe WholeWindowEncoder(output: buffer)
-                    unsafe encoder.encode(input)
+                    unsafe encoder.encode(input, &tables)
                     written = encoder.written
                 }
             }
@@ -44,7 +52,7 @@ extension Snappy {
         unsafe self.output = unsafe base
     }
 
-    mutating func encode(_ input: UnsafeRawBufferPointer) {
+    mutating func encode(_ input: UnsafeRawBufferPointer, _ tables: inout [UInt32]) {
         var rest = input.count
         while rest >= 0x80 {
             put(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -60,28 +68,44 @@ extension Snappy {
         let eight = min(Self.eightBits, max(8, bits - 4))
         let four = min(Self.fourBits, max(8, bits - 4))
         let entries = (1 << eight) + (1 << four)
-        unsafe withUnsafeTemporaryAllocation(of: UInt32.self, capacity: entries) { tables in
-            unsafe tables.initialize(repeating: 0)
+        if tables.count < entries { tables = [UInt32](repeating: 0, count: entries) }
+        unsafe tables.withUnsafeMutableBufferPointer { tables in
+            unsafe tables[..<entries].update(repeating: 0)
             guard let first = tables.baseAddress else { preconditionFailure("the tables are not empty") }
-            let byEight = unsafe Table(entries: first, bits: eight)
-            let byFour = unsafe Table(entries: first + (1 << eight), bits: four)
+            let byEight = unsafe Table(entries: first, bits: eight, positionBits: bits)
+            let byFour = unsafe Table(entries: first + (1 << eight), bits: four, positionBits: bits)
             unsafe search(base, count: input.count, byEight, byFour)
         }
     }
 
     /// Positions by the hash of the bytes there; 0 is both "none yet" and position 0, since bytes are compared anyway.
+    ///
+    /// The bits of an entry that no position needs hold more of the hash: where they differ, so do the bytes, and what
+    /// lies far back need not be fetched.
     @safe private struct Table {
         // SAFETY: has 2^bits entries and outlives the table: both are made and used in `encode` alone.
-        let entries: UnsafeMutablePointer<UInt32>
-        let bits: Int
+        private let entries: UnsafeMutablePointer<UInt32>
+        private let slotShift: UInt64
+        private let tagShift: UInt64
+        private let positionMask: UInt32
 
-        /// The position kept for `hash`, whose high bits count, replaced by `position`.
+        init(entries: UnsafeMutablePointer<UInt32>, bits: Int, positionBits: Int) {
+            unsafe self.entries = unsafe entries
+            slotShift = UInt64(64 - bits)
+            positionMask = UInt32(truncatingIfNeeded: (1 << positionBits) - 1)
+            // The hash bits below those of the slot come to stand above the position.
+            tagShift = UInt64(32 - bits)
+        }
+
+        /// The position kept for `hash`, whose high bits count, replaced by `position`; and whether the bytes there may
+        /// be the same.
         @inline(__always)
-        func exchange(_ hash: UInt64, _ position: Int) -> Int {
-            let slot = Int(truncatingIfNeeded: hash >> UInt64(64 - bits))
-            let previous = unsafe Int(entries[slot])
-            unsafe entries[slot] = UInt32(truncatingIfNeeded: position)
-            return previous
+        func exchange(_ hash: UInt64, _ position: Int) -> (position: Int, mayMatch: Bool) {
+            let slot = Int(truncatingIfNeeded: hash &>> slotShift)
+            let tag = UInt32(truncatingIfNeeded: hash &>> tagShift) & ~positionMask
+            let previous = unsafe entries[slot]
+            unsafe entries[slot] = UInt32(truncatingIfNeeded: position) | tag
+            return (Int(previous & positionMask), previous & ~positionMask == tag)
         }
     }
 
@@ -104,16 +128,19 @@ extension Snappy {
         let far = byEight.exchange(value &* Self.multiplier, position)
         let near = byFour.exchange((value << 32) &* Self.multiplier, position)
         var best = Match()
-        if far < position, unsafe input.loadUnaligned(fromByteOffset: far, as: UInt64.self) == value {
-            let length = unsafe 8 + matchLength(input, far + 8, position + 8, count)
-            best = Match(source: far, length: length, gain: length - cost(length, position - far))
-        }
-        if near != far, near < position,
-            unsafe input.loadUnaligned(fromByteOffset: near, as: UInt32.self) == UInt32(truncatingIfNeeded: value)
+        if far.mayMatch, far.position < position,
+            unsafe input.loadUnaligned(fromByteOffset: far.position, as: UInt64.self) == value
         {
-            let length = unsafe 4 + matchLength(input, near + 4, position + 4, count)
-            let gain = length - cost(length, position - near)
-            if gain > best.gain { best = Match(source: near, length: length, gain: gain) }
+            let length = unsafe 8 &+ matchLength(input, far.position &+ 8, position &+ 8, count)
+            best = Match(source: far.position, length: length, gain: length &- cost(length, position &- far.position))
+        }
+        if near.mayMatch, near.position != far.position, near.position < position,
+            unsafe input.loadUnaligned(fromByteOffset: near.position, as: UInt32.self)
+                == UInt32(truncatingIfNeeded: value)
+        {
+            let length = unsafe 4 &+ matchLength(input, near.position &+ 4, position &+ 4, count)
+            let gain = length &- cost(length, position &- near.position)
+            if gain > best.gain { best = Match(source: near.position, length: length, gain: gain) }
         }
         return best
     }
@@ -127,8 +154,8 @@ extension Snappy {
         while position <= last {
             var match = unsafe Self.match(input, at: position, count, byEight, byFour)
             guard match.gain >= Self.smallestGain else {
-                position += misses >> 5
-                misses += 1
+                position &+= misses &>> 5
+                misses &+= 1
                 continue
             }
             misses = 32
@@ -161,12 +188,12 @@ extension Snappy {
     private static func matchLength(_ input: UnsafeRawPointer, _ source: Int, _ position: Int, _ count: Int) -> Int {
         var length = 0
         // SAFETY: position + length + 8 <= count in the loop, + 1 after it; source is smaller.
-        while position + length + 8 <= count {
+        while position &+ length &+ 8 <= count {
             let difference =
-                unsafe input.loadUnaligned(fromByteOffset: source + length, as: UInt64.self)
-                ^ input.loadUnaligned(fromByteOffset: position + length, as: UInt64.self)
-            if difference != 0 { return length + difference.trailingZeroBitCount / 8 }
-            length += 8
+                unsafe input.loadUnaligned(fromByteOffset: source &+ length, as: UInt64.self)
+                ^ input.loadUnaligned(fromByteOffset: position &+ length, as: UInt64.self)
+            if difference != 0 { return length &+ difference.trailingZeroBitCount &>> 3 }
+            length &+= 8
         }
         while position + length < count,
             unsafe input.load(fromByteOffset: source + length, as: UInt8.self)
@@ -181,7 +208,7 @@ extension Snappy {
     @inline(__always)
     private static func cost(_ length: Int, _ offset: Int) -> Int {
         if length < 12 && offset < 2048 { return 2 }
-        return ((length + 63) >> 6) * (offset < 65_536 ? 3 : 5)
+        return ((length &+ 63) &>> 6) &* (offset < 65_536 ? 3 : 5)
     }
 
     @inline(__always)

@@ -7,16 +7,38 @@ import Testing
 struct BytesTests {
     @Test(
         "varints read back, at every width",
-        arguments: [0, 1, 127, 128, 16_383, 16_384, 1 << 32, UInt64(Int64.max), .max])
+        arguments: [0, .max] + (0..<64).flatMap { [1 << UInt64($0), (1 << UInt64($0)) - 1] })
     func varint(value: UInt64) throws {
         var writer = ByteWriter()
         writer.varint(value)
         writer.zigzag(Int64(bitPattern: value))
-        var reader = ByteReader(writer.bytes.span)
-        let (plain, zigzag, isAtEnd) = (try reader.varint(), try reader.zigzag(), reader.isAtEnd)
-        #expect(plain == value)
-        #expect(zigzag == Int64(bitPattern: value))
-        #expect(isAtEnd)
+        // Long ones are read another way where eight bytes are left.
+        for behind in [0, 1, 16] {
+            let bytes = writer.bytes + [UInt8](repeating: 0xFF, count: behind)
+            var reader = ByteReader(bytes.span)
+            let (plain, zigzag, remaining) = (try reader.varint(), try reader.zigzag(), reader.remaining)
+            #expect(plain == value)
+            #expect(zigzag == Int64(bitPattern: value))
+            #expect(remaining == behind)
+        }
+    }
+
+    @Test func slotTablesFindWhatTheyWereGiven() {
+        var table = SlotTable()
+        var things: [UInt64] = []
+        // Hashes of a few values collide all the time.
+        func hash(_ thing: UInt64) -> UInt64 { thing % 97 }
+        for number in 0..<5000 {
+            let thing = UInt64(number) &* 0x9E37_79B9_7F4A_7C15 >> 40
+            #expect(table.find(hash(thing)) { things[$0] == thing } == things.firstIndex(of: thing))
+            guard !things.contains(thing) else { continue }
+            if table.isFull { table = table.widened { hash(things[$0]) } }
+            table.add(hash(thing))
+            things.append(thing)
+        }
+        for (number, thing) in things.enumerated() where number % 50 == 0 {
+            #expect(table.find(hash(thing)) { things[$0] == thing } == number)
+        }
     }
 
     @Test(

@@ -1,4 +1,5 @@
 import Compactor
+import Parquet
 import Testing
 
 @Suite("Values and labels as the original writes them")
@@ -29,6 +30,20 @@ struct TextTests {
         let text = String(decoding: out, as: UTF8.self)
         #expect(Double(text)?.bitPattern == bits, "\(text)")
         #expect(!text.contains("e"))
+    }
+
+    @Test("a column has a text for each double that differs, and one for every NaN")
+    func column() throws {
+        let nan = Double.nan.bitPattern
+        let value = (1.5).bitPattern
+        let bits: [UInt64] = [value, nan, nan + 1, 0, 1 << 63, value, nan | 1 << 63]
+        let column = try DecimalText.column(bits.map { Int64(bitPattern: $0) })
+        guard case .dictionary(let entries, let indexes) = column else {
+            Issue.record("not interned")
+            return
+        }
+        #expect((0..<entries.count).map { entries.string($0) } == ["1.5", "NaN", "0", "-0"].map { [UInt8]($0.utf8) })
+        #expect(indexes == [0, 1, 1, 2, 3, 0, 1])
     }
 
     @Test("the extremes have the lengths the original's have")

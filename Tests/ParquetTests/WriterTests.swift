@@ -130,6 +130,40 @@ struct WriterTests {
                 == [[.plain, .rleDictionary], [.plain, .rleDictionary]])
     }
 
+    @Test(arguments: 0..<40) func internedOrNotTheSameFile(seed: Int) throws {
+        let schema = Schema(
+            root: "r",
+            columns: [
+                Column("s", .string, .smallest), Column("p", .string, .plain), Column("d", .string, .dictionary),
+            ])
+        var random = SeededGenerator(seed: UInt64(seed))
+        var options = Self.options
+        options.pageRowLimit = 1 + random.upTo(300)
+        options.pageByteLimit = 64 + random.upTo(4000)
+        let texts = (0..<1 + random.upTo(200)).map { index in
+            [UInt8]("\(index)".utf8) + (0..<random.upTo([3, 11, 12, 13, 40][random.upTo(4)])).map { UInt8($0) }
+        }
+        let rows = (0..<1 + random.upTo(1000)).map { _ in texts[random.upTo(texts.count - 1)] }
+        let plain = ColumnValues.strings(try ByteTable(rows))
+        let file = try written(schema, options, [[plain, plain, try interned(rows)]])
+        let same = try written(schema, options, [[try interned(rows), try interned(rows), try interned(rows)]])
+        #expect(file.bytes == same.bytes)
+    }
+
+    @Test func dictionaryOfTimesIsTriedUpToAQuarterOfTheRows() throws {
+        let schema = Schema(root: "r", columns: [Column("t", .timestampMilliseconds, .smallest)])
+        func encoding(of distinct: Int) throws -> [Encoding] {
+            // Deltas of 50 bits: a dictionary would be the smaller.
+            var random = SeededGenerator(seed: 3)
+            let values = (0..<distinct).map { _ in Int64.random(in: 0..<1 << 50, using: &random) }
+            let rows = values + (distinct..<8000).map { _ in values[random.upTo(distinct - 1)] }
+            return try written(schema, Self.options, [[.int64(rows)]]).metadata.rowGroups[0].columns[0].encodings
+        }
+        #expect(try encoding(of: 1024) == [.plain, .rleDictionary])
+        #expect(try encoding(of: 2000) == [.plain, .rleDictionary])
+        #expect(try encoding(of: 2001) == [.deltaBinaryPacked])
+    }
+
     @Test func cloudzeroSchema() throws {
         let names = [
             "cluster_name", "cloud_account_id", "year", "month", "day", "hour", "metric_name", "node_name",
