@@ -20,6 +20,8 @@ struct LiveStatus: Codable, Sendable {
     /// `run`, `collector` or `shipper`.
     var role: String
     var uptimeSeconds: Double
+    /// Where it listens; nil when it does not.
+    var port: Int?
     /// `ready`, or why not.
     var readiness: String
     var samplesReceived = 0

@@ -242,6 +242,7 @@ final class Service: Sendable {
             var status = LiveStatus(
                 version: Version.number, pid: getpid(), role: role.rawValue,
                 uptimeSeconds: (now - startedAt).inSeconds, readiness: "ready")
+            status.port = port
             if let collector {
                 let metrics = collector.service.metrics
                 if let reason = collector.service.readiness.reason { status.readiness = reason }
