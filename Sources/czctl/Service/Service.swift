@@ -285,8 +285,27 @@ final class Service: Sendable {
             } catch {
                 return ControlReply(error: "\(error)")
             }
+        case .ship: return ControlReply(shipped: await ship())
+        case .flush:
+            do {
+                return ControlReply(flushed: try await flush())
+            } catch {
+                return ControlReply(error: "\(error)")
+            }
         }
     }
+
+    /// One cycle of the shipper, if it is in this process.
+    func ship() async -> ShipOutcome {
+        guard let report = await shipper?.ship.pass(ignoringBackOff: true) else { return ShipOutcome() }
+        return ShipOutcome(
+            uploadedFiles: report.uploaded, failedFiles: report.failed, quarantinedFiles: report.quarantined,
+            unsentFiles: Int(report.unsent.files), unsentRows: Int(report.unsent.rows),
+            lastError: report.failures.first)
+    }
+
+    /// Makes files of everything that was accepted before; the intake stays open.
+    func flush() async throws -> FlushOutcome { try await collector?.flush() ?? FlushOutcome() }
 
     /// Refuses writes, seals, compacts, ships, as far as this process has the halves for it.
     func drain(timeout: Duration) async throws -> DrainOutcome {
