@@ -191,7 +191,8 @@ struct CatPrinter {
 
     private mutating func printMetadata(_ entry: Batch.Metadata, _ batch: Batch, _ header: inout String?) {
         let family = batch.text(entry.family)
-        guard metric ?? family == family else { return }
+        // Metadata have no labels that a condition could hold for.
+        guard metric ?? family == family, selection?.hasConditions != true else { return }
         let (help, unit) = (CatText.quoted(batch.text(entry.help)), CatText.quoted(batch.text(entry.unit)))
         switch format {
         case .json:

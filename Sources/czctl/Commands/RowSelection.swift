@@ -7,6 +7,8 @@ internal import Samples
 struct RowSelection: Sendable {
     private(set) var query = RowQuery()
     let metric: String?
+    /// Whether labels beside the metric's name decide.
+    var hasConditions: Bool { query.filters.count > (metric == nil ? 0 : 1) }
 
     /// - Throws: `ValidationError`.
     init(metric: String?, conditions: [String], since: String?, until: String?) throws {

@@ -30,6 +30,7 @@ struct LiveStatus: Codable, Sendable {
     var samplesFiltered = 0
     var samplesDeduplicated = 0
     var filters: [Filter]?
+    var requestP50Seconds: Double?
     var requestP99Seconds: Double?
     var fsyncP99Seconds: Double?
     var lastReceivedSecondsAgo: Double?

@@ -256,6 +256,7 @@ final class Service: Sendable {
                         list: list.name, droppedSamples: metrics.filteredByList[list.name]?.value,
                         rules: list.counts.map { .init(rule: $0.rule, matches: $0.matches) })
                 }
+                status.requestP50Seconds = metrics.requestSeconds.quantile(0.5)
                 status.requestP99Seconds = metrics.requestSeconds.quantile(0.99)
                 status.fsyncP99Seconds = metrics.syncSeconds.quantile(0.99)
                 status.lastReceivedSecondsAgo = await collector.service.lastReceived.map { (now - $0).inSeconds }

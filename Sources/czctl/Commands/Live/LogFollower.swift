@@ -42,7 +42,9 @@ struct LogFollower: Sendable {
                     // The first look takes note of what is there.
                     guard let seen else { return }
                     // What a newer program wrote, or the medium lost, is for cat and verify to report.
-                    guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else { return }
+                    guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else {
+                        return
+                    }
                     try onBatch(batch, record, record.lsn > seen)
                 }
                 lastLSN = newest

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import DiskIO
 internal import Glibc
 internal import Samples
+internal import WAL
 
 /// `czctl tail`.
 struct Tail: AsyncParsableCommand {
