@@ -11,8 +11,10 @@ import time
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from certificates import Authority
 from processes import free_port, wait_until
@@ -82,8 +84,8 @@ class API(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def upload_api(**behaviour):
-    handler = type("Handler", (API,), {"asked": [], **behaviour})
+def upload_api(kind=None, **behaviour):
+    handler = type("Handler", (kind or API,), {"asked": [], **behaviour})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -208,6 +210,97 @@ def test_proxy_that_wants_a_password(make_uploader):
     with upload_api(status=407) as (proxy, _), upload_api() as (port, _):
         cirrus = make_uploader(port)
         check_first(cirrus, "proxy", ["407"], env={"http_proxy": f"http://127.0.0.1:{proxy}"})
+
+
+class Bucket(http.server.BaseHTTPRequestHandler):
+    """A bucket that answers as S3 does: `code` and `region` of its XML."""
+
+    protocol_version = "HTTP/1.1"
+    status, code, region, skew, asked = 200, "", "", 0, []
+
+    def do_GET(self):
+        type(self).asked.append((self.path, self.headers["Host"]))
+        region = f"<Region>{self.region}</Region>" if self.region else ""
+        body = f"<Error><Code>{self.code}</Code><Message>words of S3</Message>{region}</Error>".encode()
+        self.send_response_only(self.status)
+        self.send_header("Date", formatdate(time.time() + self.skew, usegmt=True))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def make_bucket_user(make_cirrus, tmp_path):
+    """An installation that ships to a bucket at a port of this machine."""
+
+    def make(port: int, bucket="metrics", region="eu-west-1"):
+        (tmp_path / "access").write_text("AKIDTEST\n")
+        (tmp_path / "secret").write_text("canary-secret\n")
+        destination = {
+            "kind": "s3", "bucket": bucket, "region": region, "endpoint": f"http://127.0.0.1:{port}",
+            "access_key_file": str(tmp_path / "access"), "secret_key_file": str(tmp_path / "secret"),
+        }  # fmt: skip
+        return make_cirrus(destination=destination)
+
+    return make
+
+
+def test_bucket_is_fine(make_bucket_user):
+    with upload_api(Bucket) as (port, asked):
+        answer, first = examine(make_bucket_user(port))
+        assert first is None, answer
+        ((target, host),) = asked
+        query = {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+        assert (urlsplit(target).path, host) == ("/metrics/", f"127.0.0.1:{port}")
+        assert (query["list-type"], query["max-keys"]) == ("2", "1"), "it lists, which changes nothing"
+        assert query["X-Amz-Credential"].startswith("AKIDTEST/") and "/eu-west-1/s3/" in query["X-Amz-Credential"]
+
+
+def test_wrong_bucket(make_bucket_user):
+    """As moto, which is somebody else's, answers it."""
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    try:
+        _, port = moto.get_host_and_port()
+        cirrus = make_bucket_user(port, bucket="no-such-bucket")
+        check_first(cirrus, "bucket", ["no bucket no-such-bucket", f"127.0.0.1:{port}"])
+    finally:
+        moto.stop()
+
+
+@pytest.mark.parametrize(
+    "status, code, region",
+    [
+        (301, "PermanentRedirect", ""),
+        (400, "AuthorizationQueryParametersError", "us-east-2"),
+        (403, "AccessDenied", "us-east-2"),
+    ],
+)
+def test_wrong_region(make_bucket_user, status, code, region):
+    with upload_api(Bucket, status=status, code=code, region=region) as (port, _):
+        first = check_first(make_bucket_user(port), "bucket", ["eu-west-1", region])
+        assert region in first["advice"]
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])
+def test_wrong_keys_of_a_bucket(make_bucket_user, code):
+    with upload_api(Bucket, status=403, code=code) as (port, _):
+        first = check_first(make_bucket_user(port), "key", ["refuses the keys", code])
+        assert "canary" not in json.dumps(first)
+
+
+def test_clock_is_off_at_a_bucket(make_bucket_user):
+    with upload_api(Bucket, status=403, code="RequestTimeTooSkewed", skew=3600) as (port, _):
+        check_first(make_bucket_user(port), "clock", ["1h00m behind"])
+
+
+def test_keys_that_may_only_write(make_bucket_user):
+    with upload_api(Bucket, status=403, code="AccessDenied") as (port, _):
+        answer, first = examine(make_bucket_user(port))
+        assert first is None, answer
 
 
 def test_unwritable_volume(make_cirrus):
@@ -346,6 +439,13 @@ def test_failed_files_go_back_when_the_way_is_free(make_cirrus, encoder):
     assert first is None and "fixed" in [check["state"] for check in answer["checks"]], answer
     with sqlite3.connect(cirrus.data / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT DISTINCT state FROM shipment").fetchall() == [("discovered",)]
+
+
+def test_the_collectors_part(make_uploader):
+    """Its container may have no key, and reach nobody."""
+    answer, first = examine(make_uploader(free_port()), "--role", "collector")
+    assert first is None, answer
+    assert {check["state"] for check in answer["checks"] if check["check"] in ("api", "key", "clock")} == {"skip"}
 
 
 def test_only_what_is_asked_for(make_uploader):

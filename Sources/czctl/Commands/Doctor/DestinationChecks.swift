@@ -12,13 +12,14 @@ extension Doctor {
             case .directory: checkDirectory(destination)
             case .cloudzero:
                 if wants(.proxy, .api, .clock, .key) { await checkUploadAPI(settings) }
-            case .s3: diagnosis.add(.bucket, .skip, "\(destination.name): not looked at by this version")
+            case .s3:
+                if wants(.proxy, .api, .clock, .key, .bucket) { await checkBucket(destination, settings) }
             }
         }
         if !kinds.contains(.directory) { diagnosis.add(.destination, .skip, "no directory among the destinations") }
-        if !kinds.contains(.cloudzero) {
+        if kinds == [.directory] {
             for check in [DoctorCheck.proxy, .api, .clock, .key] {
-                diagnosis.add(check, .skip, "the upload API is no destination")
+                diagnosis.add(check, .skip, "nothing leaves this machine")
             }
         }
         if !kinds.contains(.s3) { diagnosis.add(.bucket, .skip, "no bucket among the destinations") }
@@ -64,7 +65,7 @@ extension Doctor {
     mutating func checkUploadAPI(_ settings: Settings) async {
         let (scheme, authority, path) = Self.place(settings.cloudzero)
         let url = "\(scheme)://\(authority)\(path)/v2/insights"
-        let key = readKey(settings.cloudzero.apiKeyPath ?? "")
+        let key = SecretText.read(settings.cloudzero.apiKeyPath ?? "")
         guard await checkWay(settings, scheme: scheme, authority: authority) else {
             diagnosis.skip(.clock, needs: diagnosis.hasFailed(.proxy) ? .proxy : .api)
             if case .success = key { diagnosis.skip(.key, needs: diagnosis.hasFailed(.proxy) ? .proxy : .api) }
@@ -86,7 +87,7 @@ extension Doctor {
     }
 
     /// As the shipper reaches the outside.
-    private func transport(_ settings: Settings) -> CurlTransport {
+    func transport(_ settings: Settings) -> CurlTransport {
         CurlTransport(userAgent: "cirrus/\(Version.number)", connectTimeout: timeout, fileSystem: fileSystem)
     }
 
@@ -102,7 +103,7 @@ extension Doctor {
     }
 
     /// False when the proxy, or without one the host itself, cannot be connected to.
-    private mutating func checkWay(_ settings: Settings, scheme: String, authority: String) async -> Bool {
+    mutating func checkWay(_ settings: Settings, scheme: String, authority: String) async -> Bool {
         let target = NetworkPlace(authority, defaultPort: scheme == "https" ? 443 : 80)
         if let proxy = ProxyChoice.of(settings.http, scheme: scheme, host: target.host) {
             guard let cause = await NetworkPlace(proxy.authority, defaultPort: 1080).connectError(timeout) else {
@@ -123,7 +124,7 @@ extension Doctor {
         return false
     }
 
-    private mutating func report(_ error: TransportError, _ authority: String) {
+    mutating func report(_ error: TransportError, _ authority: String) {
         let text = error.text.lowercased()
         if text.contains("proxy") || text.contains("connect tunnel") {
             return diagnosis.add(
@@ -142,7 +143,7 @@ extension Doctor {
     }
 
     private mutating func report(
-        _ response: HTTPResponse, _ authority: String, at now: Int64, _ key: Result<String, KeyFault>
+        _ response: HTTPResponse, _ authority: String, at now: Int64, _ key: Result<String, SecretText.Fault>
     ) {
         if response.status == 407 {
             diagnosis.add(
@@ -175,7 +176,7 @@ extension Doctor {
         }
     }
 
-    private mutating func checkClock(_ date: String?, _ authority: String, at now: Int64) {
+    mutating func checkClock(_ date: String?, _ authority: String, at now: Int64) {
         guard let date, let server = HTTPDate.milliseconds(date) else {
             return diagnosis.add(.clock, .skip, "\(authority) does not say what time it is")
         }
@@ -198,22 +199,31 @@ extension Doctor {
 }
 
 extension Doctor {
-    /// Why there is no key.
-    struct KeyFault: Error {
+    private mutating func report(_ key: Result<String, SecretText.Fault>) {
+        if case .failure(let fault) = key { diagnosis.add(.key, .fail, fault.text, try: fault.advice) }
+    }
+}
+
+/// A secret in a file of its own, as the shipper reads it.
+enum SecretText {
+    /// Why there is none.
+    struct Fault: Error {
         let text: String
         let advice: String
     }
 
-    private func readKey(_ path: String) -> Result<String, KeyFault> {
-        func fault(_ cause: String, _ advice: String) -> Result<String, KeyFault> {
-            .failure(KeyFault(text: "the key file \(path) \(cause)", advice: advice))
+    private static let byteLimit = 4096
+
+    static func read(_ path: String) -> Result<String, Fault> {
+        func fault(_ cause: String, _ advice: String) -> Result<String, Fault> {
+            .failure(Fault(text: "the key file \(path) \(cause)", advice: advice))
         }
         guard let real = RealPath.of(path) else {
-            return fault("cannot be read: \(Errno.text(errno))", "ls -l \(path); set cloudzero.api_key_path")
+            return fault("cannot be read: \(Errno.text(errno))", "ls -l \(path); correct the path in the configuration")
         }
         let bytes: [UInt8]
         do throws(DiskIO.IOError) {
-            bytes = try fileSystem.contents(of: real, limit: 4096)
+            bytes = try PosixFileSystem().contents(of: real, limit: byteLimit)
         } catch {
             let owner = Permission.owner(of: real).map { " (\($0.text))" } ?? ""
             return fault(
@@ -222,13 +232,9 @@ extension Doctor {
         }
         let trimmed = bytes.drop { $0 <= 0x20 }.reversed().drop { $0 <= 0x20 }.reversed()
         guard !trimmed.isEmpty else { return fault("is empty", "write the key into it") }
-        guard bytes.count < 4096, trimmed.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        guard bytes.count < byteLimit, trimmed.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             return fault("holds more than one line of plain characters", "write the key alone into it")
         }
         return .success(String(decoding: trimmed, as: UTF8.self))
-    }
-
-    private mutating func report(_ key: Result<String, KeyFault>) {
-        if case .failure(let fault) = key { diagnosis.add(.key, .fail, fault.text, try: fault.advice) }
     }
 }

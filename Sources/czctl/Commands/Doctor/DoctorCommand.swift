@@ -80,7 +80,7 @@ struct DoctorCommand: AsyncParsableCommand {
     }
 
     /// `FAIL  key          <text>`, and what to do on the next line.
-    private static func text(_ finding: Finding) -> String {
+    static func text(_ finding: Finding) -> String {
         func padded(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(1, width - text.count))
         }
@@ -133,7 +133,11 @@ struct Doctor: Sendable {
             checkLog(layout)
             backlog = await checkLedger(layout)
         }
-        if let settings, isGiven {
+        if !role.ships {
+            for check in [DoctorCheck.destination, .proxy, .api, .clock, .key, .bucket] {
+                diagnosis.add(check, .skip, "the shipper's: czctl doctor --role shipper")
+            }
+        } else if let settings, isGiven {
             await checkDestinations(settings)
         } else {
             diagnosis.skip(.destination, .proxy, .api, .clock, .key, .bucket, needs: .config)
