@@ -26,6 +26,7 @@ def run(cirrus, *arguments, code=0):
 
 
 def states(cirrus) -> dict[str, str]:
+    """Of each file; a service that answers has made its ledger."""
     with sqlite3.connect(f"file:{cirrus.data}/ledger.sqlite?mode=ro", uri=True) as ledger:
         return dict(ledger.execute("SELECT file, state FROM shipment"))
 
@@ -133,7 +134,7 @@ def test_abandon_and_back(slow, encoder):
     slow.destination.write_text("in the way")
     service = slow.start()
     store(slow, encoder, "first")
-    wait_until(lambda: "failed" in (states(slow) if (slow.data / "ledger.sqlite").exists() else {}).values(), "failed")
+    wait_until(lambda: "failed" in states(slow).values(), "a failed file")
     (name,) = states(slow)
     arguments = ["abandon", name, "--reason", "wrong account", "--config", slow.config]
     assert run(slow, *arguments, "--dry-run")["files"][0]["state"] == "failed"
@@ -161,7 +162,7 @@ def test_abandon_tells_the_upload_api(make_cirrus, bucket, encoder):
     cirrus = make_cirrus(**settings)
     service = cirrus.start()
     store(cirrus, encoder, "first")
-    wait_until(lambda: "failed" in (states(cirrus) if (cirrus.data / "ledger.sqlite").exists() else {}).values(), "fail")
+    wait_until(lambda: "failed" in states(cirrus).values(), "a failed file")
     (name,) = states(cirrus)
     run(cirrus, "abandon", name, "--yes", "--reason", "not ours", "--config", cirrus.config)
     bucket.key.write_text("ak-test")

@@ -10,8 +10,8 @@ struct SupportBundle: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "support-bundle", abstract: "Gather what a colleague needs, without secrets and samples, in a tar",
         discussion: """
-            Version, configuration with its origins, status, doctor's findings, segments, files with their last errors, \
-            the volume's names and sizes. No key, password, presigned URL, label or value is in it; names of metrics \
+            Version, configuration with its origins, status, doctor's findings, files with their last errors, the \
+            volume's names and sizes. No key, password, presigned URL, label or value is in it; names of metrics \
             are only in the configuration's filters. The contents are listed. Exit codes: 0 done, 4 no such volume.
 
             Examples:

@@ -182,8 +182,8 @@ extension Doctor {
         }
         // The header has whole seconds.
         let skew = now - server - 500
-        let text =
-            "\(HumanText.duration(milliseconds: Int64(skew.magnitude) + 500)) \(skew < 0 ? "behind" : "ahead of") \(authority)"
+        let distance = HumanText.duration(milliseconds: Int64(skew.magnitude) + 500)
+        let text = "\(distance) \(skew < 0 ? "behind" : "ahead of") \(authority)"
         let state: Finding.State =
             skew.magnitude >= Self.skewLimit ? .fail : skew.magnitude >= Self.skewWarning ? .warn : .ok
         diagnosis.add(

@@ -67,6 +67,5 @@ struct Diagnosis: Sendable {
 
     func hasFailed(_ check: DoctorCheck) -> Bool { findings.contains { $0.check == check && $0.state == .fail } }
 
-    /// What went wrong before `check` is the cause of its failure, not the check itself.
     func count(_ state: Finding.State) -> Int { findings.reduce(0) { $0 + ($1.state == state ? 1 : 0) } }
 }

@@ -67,10 +67,8 @@ struct DoctorCommand: AsyncParsableCommand {
         switch options.output {
         case .table:
             for finding in shown { print(Self.text(finding)) }
-            let sum =
-                "\(failures) failure\(failures == 1 ? "" : "s"), \(count(.warn)) warning\(count(.warn) == 1 ? "" : "s"),"
-                + " \(count(.skip)) skipped"
-            print(sum)
+            func plural(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+            print("\(plural(failures, "failure")), \(plural(count(.warn), "warning")), \(count(.skip)) skipped")
         case .json:
             print(
                 try Console.json(
