@@ -51,7 +51,7 @@ class Follower:
 
 
 def test_tail_prints_what_comes(service, encoder):
-    post(service, encoder, "before", 3)
+    post(service, encoder, "wanted", 3, -1)
     tail = Follower(
         "tail", "--data", service.data, "--interval", "50ms", "--metric", "wanted", "--limit", 6, "-o", "json"
     )
@@ -68,6 +68,7 @@ def test_tail_prints_what_comes(service, encoder):
         tail.process.kill()
     assert {value["labels"]["__name__"] for value in values} == {"wanted"}
     times = [value["timestamp"] for value in values]
+    assert times[0] >= START_MS, "nothing of what was there before"
     assert times == [times[0]] * 3 + [times[0] + 1] * 3, "each once, none left out"
     assert [value["labels"]["number"] for value in values] == ["0", "1", "2"] * 2
 
