@@ -10,7 +10,7 @@ from processes import czctl_path
 
 def run(*arguments) -> str:
     command = [czctl_path(), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env={"COLUMNS": "200"}).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def commands(*of) -> list[tuple[str, ...]]:
