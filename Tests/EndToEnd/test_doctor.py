@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import ssl
 import threading
 import time
 from contextlib import contextmanager
@@ -204,6 +205,32 @@ def test_bad_proxy(make_uploader):
         assert "canary" not in json.dumps(first) and not asked
         answer, first = examine(cirrus, env=proxy | {"no_proxy": "127.0.0.1"})
         assert first is None, answer
+
+
+def test_bad_proxy_of_the_configuration(make_uploader):
+    with upload_api() as (port, asked):
+        dead = free_port()
+        cirrus = make_uploader(port, http={"proxy": f"http://user:canary@127.0.0.1:{dead}"})
+        check_first(cirrus, "proxy", [f"http://127.0.0.1:{dead}", "http.proxy", "refused"])
+        assert not asked
+
+
+def test_expired_certificate_of_the_api(make_cirrus, tmp_path):
+    authority = Authority("ours")
+    certificate, key = authority.issue(days=-2).files(tmp_path / "server")
+    with http.server.HTTPServer(("127.0.0.1", 0), API) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "key").write_text("ak-test")
+        upload = {"api_key_path": str(tmp_path / "key"), "host": f"localhost:{server.server_address[1]}"}
+        http_settings = {"ca_file": str(authority.file(tmp_path / "ca.pem"))}
+        cirrus = make_cirrus(destination={"kind": "cloudzero"}, cloudzero=upload, http=http_settings)
+        first = check_first(cirrus, "api", ["does not answer", "expired"])
+        assert "-dates" in first["advice"]
+        server.shutdown()
 
 
 def test_proxy_that_wants_a_password(make_uploader):

@@ -76,7 +76,7 @@ extension Doctor {
         let request = HTTPRequest(.get, RedactedURL(url), headers: headers, body: .none, timeout: timeout)
         let asked = Clocks.system.wallMilliseconds()
         do throws(TransportError) {
-            let response = try await transport(settings).send(request)
+            let response = try await transport.send(request)
             report(response, authority, at: (asked + Clocks.system.wallMilliseconds()) / 2, key)
         } catch {
             report(error, authority)
@@ -87,8 +87,9 @@ extension Doctor {
     }
 
     /// As the shipper reaches the outside.
-    func transport(_ settings: Settings) -> CurlTransport {
-        CurlTransport(userAgent: "cirrus/\(Version.number)", connectTimeout: timeout, fileSystem: fileSystem)
+    var transport: CurlTransport {
+        CurlTransport(
+            userAgent: "cirrus/\(Version.number)", connectTimeout: timeout, network: network, fileSystem: fileSystem)
     }
 
     /// Scheme, host with port, and path of `cloudzero.host`; `use_http` alone decides the scheme.

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Configuration
 internal import DiskIO
 internal import FoundationEssentials
+internal import Ship
 
 /// `czctl doctor`.
 struct DoctorCommand: AsyncParsableCommand {
@@ -99,6 +100,8 @@ struct Doctor: Sendable {
     let wanted: Set<DoctorCheck>?
     let fileSystem = PosixFileSystem()
     var diagnosis = Diagnosis()
+    /// How the shipper reaches the outside.
+    var network = NetworkOptions()
 
     func wants(_ checks: DoctorCheck...) -> Bool { wanted.map { !$0.isDisjoint(with: checks) } ?? true }
 
@@ -161,6 +164,7 @@ struct Doctor: Sendable {
             for warning in loaded.warnings { diagnosis.add(.config, .warn, warning) }
             let environment = try ServiceEnvironment(settings: loaded.settings, role: "doctor", component: role)
             try environment.refuseUnsupported()
+            network = environment.networkOptions
             diagnosis.add(.config, .ok, options.config ?? "given by --set")
             return (loaded.settings, true)
         } catch let failure as CommandFailure {
