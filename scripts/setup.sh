@@ -94,7 +94,7 @@ command -v swift >/dev/null || fail "swift is not in PATH; install Swift 6.2 or 
 command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand what scripts/setup.sh names, then repeat"
 install_packages libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev pkg-config zlib1g-dev
 if [ "$1" = test ]; then
-    install_packages strace chromium
+    install_packages strace chromium tmux
     unpack_prometheus
     unpack_squid
     prepare_venv .venv Tests/requirements.txt

@@ -16,9 +16,12 @@ struct CzCtl: AsyncParsableCommand {
             """,
         version: "\(Version.number) (build \(Version.build))",
         subcommands: [
-            Run.self, Collector.self, Shipper.self, Demo.self, Drain.self, Status.self, Files.self, Segments.self,
-            Cat.self, Query.self, Verify.self, Retry.self, Inspect.self, Send.self, Mock.self, Config.self,
-            Completions.self, VersionCommand.self,
+            Run.self, Collector.self, Shipper.self, Demo.self, Drain.self, Status.self, DoctorCommand.self,
+            Files.self, Segments.self, Cat.self, Tail.self, Top.self, Query.self, Verify.self, Trace.self, Retry.self,
+            Abandon.self,
+            ShipNow.self, Flush.self, Purge.self, Repair.self, SupportBundle.self, Inspect.self, Send.self, Mock.self,
+            Config.self, Completions.self,
+            VersionCommand.self,
             ExitCodesTopic.self, StatesTopic.self,
         ])
 

@@ -68,10 +68,13 @@ class Cirrus:
         program.wait_ready(f"http://127.0.0.1:{port}/{'healthz' if role == 'shipper' else 'readyz'}")
         return program
 
-    def command(self, *arguments) -> subprocess.CompletedProcess:
+    def command(
+        self, *arguments, under: Sequence[str] = (), env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess:
+        """Runs to its end; `under` as with `spawn`."""
         result = subprocess.run(
-            [czctl_path(), *map(str, arguments)],
-            capture_output=True, text=True, timeout=COMMAND_SECONDS, env=clean_environment(),
+            [*under, czctl_path(), *map(str, arguments)],
+            capture_output=True, text=True, timeout=COMMAND_SECONDS, env=clean_environment() | (env or {}),
         )  # fmt: skip
         Cirrus.printed += [result.stdout, result.stderr]
         return result

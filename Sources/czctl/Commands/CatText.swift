@@ -22,6 +22,10 @@ struct CatPrinter {
 
     private let format: CatFormat
     private let metric: String?
+    /// Conditions on series; nil wants every one of the metric, and the lines of requests.
+    private let selection: RowSelection?
+    /// Values that may still be printed; nil is no limit.
+    private var left: Int?
     private var segment: UInt64 = 0
     private var series: [UInt32: Series] = [:]
     private var out = ""
@@ -29,7 +33,19 @@ struct CatPrinter {
     init(_ format: CatFormat, metric: String?) {
         self.format = format
         self.metric = metric
+        selection = nil
     }
+
+    /// Prints values of some series alone, at most `limit`.
+    init(_ format: CatFormat, selection: RowSelection, limit: Int?) {
+        self.format = format
+        metric = selection.metric
+        self.selection = selection
+        left = limit
+    }
+
+    /// Whether the limit is reached.
+    var isDone: Bool { left == 0 }
 
     /// References are the segment's own.
     mutating func startSegment(_ segment: UInt64) {
@@ -43,8 +59,8 @@ struct CatPrinter {
     }
 
     mutating func print(_ batch: Batch, lsn: UInt64, offset: UInt64) {
-        for entry in batch.series { define(entry, batch) }
-        var header: String? = request(batch.header, lsn: lsn, offset: offset)
+        define(batch)
+        var header: String? = selection == nil ? request(batch.header, lsn: lsn, offset: offset) : nil
         if metric == nil { line(&header, nil) }
         for index in batch.references.indices { printSample(index, batch, &header) }
         for histogram in batch.histograms { printHistogram(histogram, batch, &header) }
@@ -52,10 +68,17 @@ struct CatPrinter {
         for metadata in batch.metadata { printMetadata(metadata, batch, &header) }
     }
 
+    /// Takes note of its series, whose values later batches hold.
+    mutating func define(_ batch: Batch) { for entry in batch.series { define(entry, batch) } }
+
     /// The request's line comes before the first of its values that is wanted.
     private mutating func line(_ header: inout String?, _ text: String?) {
+        guard !isDone else { return }
         if let first = header.take() { out += first + "\n" }
-        if let text { out += text + "\n" }
+        if let text {
+            out += text + "\n"
+            left? -= 1
+        }
         if out.utf8.count >= Self.flushBytes { flush() }
     }
 
@@ -67,13 +90,14 @@ struct CatPrinter {
             case .json: CatText.object(pairs)
             case .text: CatText.plain(name) + CatText.braces(pairs.filter { $0.0 != "__name__" })
             }
-        series[entry.reference] = Series(isWanted: metric ?? name == name, labels: labels, streams: entry.streams)
+        let isWanted = selection?.matches(entry, batch) ?? (metric ?? name == name)
+        series[entry.reference] = Series(isWanted: isWanted, labels: labels, streams: entry.streams)
     }
 
     /// The series of a value; nil when it is not asked for. One whose definition is lost is shown by its number.
     private func wanted(_ reference: UInt32) -> (labels: String, streams: String)? {
         guard let found = series[reference] else {
-            guard metric == nil else { return nil }
+            guard metric == nil, selection == nil else { return nil }
             return (format == .json ? "{\"reference\":\(reference)}" : "{reference=\(reference)}", "[]")
         }
         guard found.isWanted else { return nil }
@@ -167,7 +191,8 @@ struct CatPrinter {
 
     private mutating func printMetadata(_ entry: Batch.Metadata, _ batch: Batch, _ header: inout String?) {
         let family = batch.text(entry.family)
-        guard metric ?? family == family else { return }
+        // Metadata have no labels that a condition could hold for.
+        guard metric ?? family == family, selection?.hasConditions != true else { return }
         let (help, unit) = (CatText.quoted(batch.text(entry.help)), CatText.quoted(batch.text(entry.unit)))
         switch format {
         case .json:

@@ -11,7 +11,7 @@ struct Files: ParsableCommand {
               czctl files list --data ./demo-data
               czctl files list --state failed -o name | xargs czctl retry
             """,
-        subcommands: [FilesList.self])
+        subcommands: [FilesList.self, FilesDescribe.self])
 }
 
 /// The states of a file, as `czctl` names them.

@@ -91,20 +91,7 @@ struct Query: ParsableCommand {
     }
 
     private func query() throws -> RowQuery {
-        var query = RowQuery()
-        if let metric { query.filters.append(RowQuery.LabelFilter(name: "__name__", value: metric, isEqual: true)) }
-        for condition in conditions {
-            guard let at = condition.firstIndex(of: "="), at != condition.startIndex else {
-                throw ValidationError("--where \(condition): not label=value or label!=value")
-            }
-            let value = String(condition[condition.index(after: at)...])
-            let isEqual = condition[condition.index(before: at)] != "!"
-            let name = String(condition[..<at].dropLast(isEqual ? 0 : 1))
-            query.filters.append(RowQuery.LabelFilter(name: name, value: value, isEqual: isEqual))
-        }
-        let (first, last) = (try since.map(Self.time) ?? .min, try until.map(Self.time) ?? .max)
-        guard first <= last else { throw ValidationError("--since is after --until") }
-        query.times = first...last
+        var query = try RowSelection(metric: metric, conditions: conditions, since: since, until: until).query
         query.keys = by.map { key in
             switch key {
             case "metric_name", "__name__": .metric
@@ -114,16 +101,6 @@ struct Query: ParsableCommand {
             }
         }
         return query
-    }
-
-    private static func time(_ text: String) throws -> Int64 {
-        if let milliseconds = Int64(text) { return milliseconds }
-        do {
-            let seconds = try Date(text, strategy: .iso8601).timeIntervalSince1970
-            return Int64((seconds * 1000).rounded())
-        } catch {
-            throw ValidationError("\(text) is no time: 2026-07-01T15:00:00Z, or milliseconds since 1970")
-        }
     }
 }
 

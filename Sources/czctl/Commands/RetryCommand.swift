@@ -58,7 +58,7 @@ struct Retry: AsyncParsableCommand {
         let fileSystem = PosixFileSystem()
         let rows: [Shipment]
         do {
-            try await requireIDs(layout, fileSystem)
+            try await FileIDs.require(ids, layout, fileSystem, to: "retry")
             rows = try await putBack(layout, fileSystem)
         } catch let error as ShipError {
             throw CommandFailure(error)
@@ -77,24 +77,6 @@ struct Retry: AsyncParsableCommand {
         guard try fileSystem.exists(layout.ledger) else { return [] }
         return try await Ledger.openExisting(layout, fileSystem)
             .retry(filter, dryRun: false, at: Clocks.system.wallMilliseconds())
-    }
-
-    /// - Throws: `.notFound` naming every id that neither the ledger nor `outbox/` has.
-    private func requireIDs(_ layout: VolumeLayout, _ fileSystem: any FileSystem) async throws {
-        guard !ids.isEmpty else { return }
-        let states = try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
-            try await ledger.states(of: ids)
-        }
-        var missing: [String] = []
-        for (index, id) in ids.enumerated() where states?[index].isEmpty ?? true {
-            // A name with a slash is no id: it must not lead out of the outbox.
-            let isWaiting = id.contains("/") ? false : try fileSystem.exists("\(layout.outbox)/\(id)")
-            if !isWaiting { missing.append(id) }
-        }
-        guard missing.isEmpty else {
-            let names = missing.map { HumanText.line($0, limit: 200) }.joined(separator: ", ")
-            throw CommandFailure(.notFound, "cannot retry \(names): not found", try: "czctl files list -o name")
-        }
     }
 
     private struct Answer: Encodable {

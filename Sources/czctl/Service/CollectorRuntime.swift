@@ -20,16 +20,18 @@ final class CollectorRuntime: Sendable {
     let service: IngestService
     let log: LogWriter
     let compactor: CompactorService
+    private let compacted: CompactorMetrics
 
     private init(
         environment: ServiceEnvironment, lock: consuming DirectoryLock, service: IngestService, log: LogWriter,
-        compactor: CompactorService
+        compactor: CompactorService, compacted: CompactorMetrics
     ) {
         self.environment = environment
         self.lock = lock
         self.service = service
         self.log = log
         self.compactor = compactor
+        self.compacted = compacted
     }
 
     /// Takes the volume, finishes what a crash interrupted, reads the log and begins to accept.
@@ -55,9 +57,10 @@ final class CollectorRuntime: Sendable {
         report(volume, took: clocks.uptime() - started, environment.logger)
         service.metrics.corruptions.add(
             recovered.segments.reduce(recovered.missing.count) { $0 + $1.damage.count })
+        let compacted = CompactorMetrics(environment.registry)
         let compactor = CompactorService(
             environment.compactorOptions, recovered: volume, layout: layout, fileSystem: fileSystem, clocks: clocks,
-            metrics: CompactorMetrics(environment.registry), logger: environment.logger, onPublish: onPublish)
+            metrics: compacted, logger: environment.logger, onPublish: onPublish)
         let logEnvironment = LogEnvironment(
             layout: layout, fileSystem: fileSystem, clocks: clocks,
             segment: SegmentOptions(
@@ -72,7 +75,8 @@ final class CollectorRuntime: Sendable {
             onFirstBatch: firstBatch)
         compactor.start()
         return CollectorRuntime(
-            environment: environment, lock: lock, service: service, log: log, compactor: compactor)
+            environment: environment, lock: lock, service: service, log: log, compactor: compactor,
+            compacted: compacted)
     }
 
     private static func takeLock(_ environment: ServiceEnvironment) throws -> DirectoryLock {
@@ -136,6 +140,14 @@ final class CollectorRuntime: Sendable {
         service.set(.notReady("draining"))
         try await service.rotate(log)
         try await compactor.flush()
+    }
+
+    /// Seals and compacts everything accepted so far, and goes on.
+    func flush() async throws -> FlushOutcome {
+        let (files, rows) = (compacted.files.value, compacted.rowsWritten.value)
+        try await service.rotate(log)
+        try await compactor.flush()
+        return FlushOutcome(files: compacted.files.value - files, rows: compacted.rowsWritten.value - rows)
     }
 
     /// Seals the log and ends the threads; the server is drained before. The marker tells the shipper that nothing

@@ -8,6 +8,10 @@ struct ControlCommand: Codable, Sendable {
         case wake
         /// Refuse writes, seal and compact everything; on the shipper: ship everything.
         case drain
+        /// One cycle of the shipper, also for files whose back-off is not over.
+        case ship
+        /// Seal and compact everything that was accepted.
+        case flush
     }
 
     var name: Name
@@ -21,8 +25,26 @@ struct ControlReply: Codable, Sendable {
     var status: LiveStatus?
     /// Outcome of a drain.
     var drained: DrainOutcome?
+    var shipped: ShipOutcome?
+    var flushed: FlushOutcome?
     /// Why the command failed.
     var error: String?
+}
+
+/// What one cycle of the shipper did.
+struct ShipOutcome: Codable, Sendable {
+    var uploadedFiles = 0
+    var failedFiles = 0
+    var quarantinedFiles = 0
+    var unsentFiles = 0
+    var unsentRows = 0
+    var lastError: String?
+}
+
+/// Files that a flush made, and their rows.
+struct FlushOutcome: Codable, Sendable {
+    var files = 0
+    var rows = 0
 }
 
 /// What a drain left.

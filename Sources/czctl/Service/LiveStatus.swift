@@ -20,6 +20,8 @@ struct LiveStatus: Codable, Sendable {
     /// `run`, `collector` or `shipper`.
     var role: String
     var uptimeSeconds: Double
+    /// Where it listens; nil when it does not.
+    var port: Int?
     /// `ready`, or why not.
     var readiness: String
     var samplesReceived = 0
@@ -28,6 +30,7 @@ struct LiveStatus: Codable, Sendable {
     var samplesFiltered = 0
     var samplesDeduplicated = 0
     var filters: [Filter]?
+    var requestP50Seconds: Double?
     var requestP99Seconds: Double?
     var fsyncP99Seconds: Double?
     var lastReceivedSecondsAgo: Double?

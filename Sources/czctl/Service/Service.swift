@@ -242,6 +242,7 @@ final class Service: Sendable {
             var status = LiveStatus(
                 version: Version.number, pid: getpid(), role: role.rawValue,
                 uptimeSeconds: (now - startedAt).inSeconds, readiness: "ready")
+            status.port = port
             if let collector {
                 let metrics = collector.service.metrics
                 if let reason = collector.service.readiness.reason { status.readiness = reason }
@@ -255,6 +256,7 @@ final class Service: Sendable {
                         list: list.name, droppedSamples: metrics.filteredByList[list.name]?.value,
                         rules: list.counts.map { .init(rule: $0.rule, matches: $0.matches) })
                 }
+                status.requestP50Seconds = metrics.requestSeconds.quantile(0.5)
                 status.requestP99Seconds = metrics.requestSeconds.quantile(0.99)
                 status.fsyncP99Seconds = metrics.syncSeconds.quantile(0.99)
                 status.lastReceivedSecondsAgo = await collector.service.lastReceived.map { (now - $0).inSeconds }
@@ -284,8 +286,27 @@ final class Service: Sendable {
             } catch {
                 return ControlReply(error: "\(error)")
             }
+        case .ship: return ControlReply(shipped: await ship())
+        case .flush:
+            do {
+                return ControlReply(flushed: try await flush())
+            } catch {
+                return ControlReply(error: "\(error)")
+            }
         }
     }
+
+    /// One cycle of the shipper, if it is in this process.
+    func ship() async -> ShipOutcome {
+        guard let report = await shipper?.ship.pass(ignoringBackOff: true) else { return ShipOutcome() }
+        return ShipOutcome(
+            uploadedFiles: report.uploaded, failedFiles: report.failed, quarantinedFiles: report.quarantined,
+            unsentFiles: Int(report.unsent.files), unsentRows: Int(report.unsent.rows),
+            lastError: report.failures.first)
+    }
+
+    /// Makes files of everything that was accepted before; the intake stays open.
+    func flush() async throws -> FlushOutcome { try await collector?.flush() ?? FlushOutcome() }
 
     /// Refuses writes, seals, compacts, ships, as far as this process has the halves for it.
     func drain(timeout: Duration) async throws -> DrainOutcome {

@@ -1,0 +1,102 @@
+internal import Configuration
+internal import FoundationEssentials
+internal import NIOCore
+internal import NIOPosix
+
+/// A host and a port.
+struct NetworkPlace: Equatable, Sendable {
+    let host: String
+    let port: Int
+
+    /// - Parameter authority: `host`, `host:port`, `[::1]:port`.
+    init(_ authority: String, defaultPort: Int) {
+        var host = authority[...]
+        var port = defaultPort
+        if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]"),
+            authority.hasPrefix("[") || authority.firstIndex(of: ":") == colon,
+            let number = Int(authority[authority.index(after: colon)...])
+        {
+            (host, port) = (authority[..<colon], number)
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        self.host = String(host)
+        self.port = port
+    }
+
+    /// Connects, and closes at once.
+    /// - Returns: why not, or nil.
+    func connectError(_ timeout: Duration) async -> String? {
+        guard (1...65_535).contains(port) else { return "\(port) is no port" }
+        do {
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connectTimeout(TimeAmount(timeout)).connect(host: host, port: port).get()
+            channel.close(promise: nil)
+            return nil
+        } catch let error as NIOConnectionError where error.connectionErrors.isEmpty {
+            return "nobody knows the name \(host) (DNS)"
+        } catch {
+            return WriteConnection.reason(error)
+        }
+    }
+}
+
+/// The proxy that libcurl takes for a URL, by the configuration or by the environment.
+struct ProxyChoice: Equatable, Sendable {
+    /// `host[:port]`.
+    let authority: String
+    /// Without user and password.
+    let shown: String
+    /// What names it.
+    let origin: String
+
+    static func of(
+        _ settings: HTTPClientSettings, scheme: String, host: String,
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) -> ProxyChoice? {
+        func variable(_ names: String...) -> (value: String, name: String)? {
+            names.lazy.compactMap { name in environment[name].flatMap { $0.isEmpty ? nil : ($0, name) } }.first
+        }
+        let named =
+            settings.proxy.map { ($0, "http.proxy") } ?? variable("\(scheme)_proxy", "\(scheme.uppercased())_PROXY")
+            ?? variable("all_proxy", "ALL_PROXY")
+        guard let (url, origin) = named else { return nil }
+        let listed = variable("no_proxy", "NO_PROXY")?.value ?? ""
+        let around =
+            settings.noProxy.isEmpty
+            ? listed.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init) : settings.noProxy
+        guard !around.contains(where: { goesAround($0, host) }) else { return nil }
+        let parts = url.split(separator: "://", maxSplits: 1)
+        let kind = parts.count == 2 ? String(parts[0]) : "http"
+        let rest = (parts.last ?? "").prefix { $0 != "/" }
+        let authority = String(rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest)
+        return ProxyChoice(authority: authority, shown: "\(kind)://\(authority)", origin: origin)
+    }
+
+    /// `*`, the host itself, or a domain above it. Ranges of addresses are left to libcurl.
+    private static func goesAround(_ rule: String, _ host: String) -> Bool {
+        let domain = rule.hasPrefix(".") ? String(rule.dropFirst()) : rule
+        return rule == "*" || host == domain || host.hasSuffix("." + domain)
+    }
+}
+
+/// `Wed, 01 Jul 2026 20:00:00 GMT` (RFC 9110, IMF-fixdate).
+enum HTTPDate {
+    private static let months: [Substring] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    /// Since 1970; nil for anything else.
+    static func milliseconds(_ text: String) -> Int64? {
+        let words = text.split(separator: " ")
+        guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: words[2]) else { return nil }
+        let clock = words[4].split(separator: ":").compactMap { Int($0) }
+        guard clock.count == 3, let day = Int(words[1]), let year = Int(words[3]), (1970...9999).contains(year) else {
+            return nil
+        }
+        let date = DateComponents(
+            calendar: Calendar(identifier: .gregorian), timeZone: .gmt, year: year, month: month + 1, day: day,
+            hour: clock[0], minute: clock[1], second: clock[2]
+        ).date
+        return date.map { Int64($0.timeIntervalSince1970 * 1000) }
+    }
+}

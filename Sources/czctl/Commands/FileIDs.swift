@@ -1,0 +1,25 @@
+internal import DiskIO
+internal import Ship
+
+/// Ids of files that a user named.
+enum FileIDs {
+    /// - Throws: `.notFound` naming every id that neither the ledger nor `outbox/` has, and then nothing was changed.
+    static func require(
+        _ ids: [String], _ layout: VolumeLayout, _ fileSystem: any FileSystem, to act: String
+    ) async throws {
+        guard !ids.isEmpty else { return }
+        let states = try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
+            try await ledger.states(of: ids)
+        }
+        var missing: [String] = []
+        for (index, id) in ids.enumerated() where states?[index].isEmpty ?? true {
+            // A name with a slash is no id: it must not lead out of the outbox.
+            let isWaiting = id.contains("/") ? false : try fileSystem.exists("\(layout.outbox)/\(id)")
+            if !isWaiting { missing.append(id) }
+        }
+        guard missing.isEmpty else {
+            let names = missing.map { HumanText.line($0, limit: 200) }.joined(separator: ", ")
+            throw CommandFailure(.notFound, "cannot \(act) \(names): not found", try: "czctl files list -o name")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+internal import ArgumentParser
+internal import DiskIO
+internal import Glibc
+
+/// `czctl top`.
+struct Top: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Watch rates, latencies, backlog and the metrics with most samples; q quits",
+        discussion: """
+            On a terminal a full screen that is drawn again and again. Elsewhere, or with -o json, one answer after \
+            the other. The metrics are those of the last minute, counted from the log as it grows. Exit codes: 0 done, \
+            4 no such volume.
+
+            Examples:
+              czctl top --data ./demo-data
+              czctl top --config config.yml --interval 5s
+              czctl top --data ./demo-data --count 10 -o json | jq .samples_per_second
+            """)
+
+    @Option(help: "Between two looks.")
+    var interval = DurationArgument(.seconds(2))
+
+    @Option(help: "End after so many looks.")
+    var count: Int?
+
+    @OptionGroup var target: DataOptions
+    @OptionGroup var options: OutputOptions
+
+    private static let metricLimit = 200
+    private static let keyInterval = Duration.milliseconds(50)
+
+    func validate() throws {
+        guard (.milliseconds(100) ... .seconds(3600)).contains(interval.duration) else {
+            throw ValidationError("--interval must be from 100ms to 1h")
+        }
+        if let count, count < 1 { throw ValidationError("--count must be 1 or more") }
+    }
+
+    func run() async throws {
+        let layout = try target.layout()
+        guard options.output == .table, let screen = TerminalScreen() else { return try await print(layout) }
+        var view = try TopView(layout)
+        var left = count
+        while left != 0 {
+            try await view.look()
+            screen.show(view.lines(Self.metricLimit))
+            left = left.map { $0 - 1 }
+            var waited = Duration.zero
+            while waited < interval.duration {
+                if screen.isInterrupted || screen.key() == UInt8(ascii: "q") { return }
+                try await Task.sleep(for: Self.keyInterval)
+                waited += Self.keyInterval
+            }
+        }
+    }
+
+    /// Without a terminal.
+    private func print(_ layout: VolumeLayout) async throws {
+        var view = try TopView(layout)
+        var left = count
+        while left != 0 {
+            try await Task.sleep(for: interval.duration)
+            try await view.look()
+            switch options.output {
+            case .table: Swift.print(view.lines(Self.metricLimit).joined(separator: "\n") + "\n")
+            case .json: Swift.print(try Console.jsonLine(view.answer(Self.metricLimit)))
+            }
+            fflush(nil)  // at once, also into a pipe
+            left = left.map { $0 - 1 }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+internal import DiskIO
+internal import Metrics
+internal import WAL
+
+/// What `czctl top` shows.
+struct TopView: Sendable {
+    /// `czctl.top/v1`.
+    struct Answer: Encodable, Sendable {
+        let schema = "czctl.top/v1"
+        let time: String
+        /// Received between the last two looks; nil when no collector runs.
+        let samplesPerSecond: Double?
+        let requestP50Seconds: Double?
+        let requestP99Seconds: Double?
+        let fsyncP99Seconds: Double?
+        let logRows: Int64
+        let unsentFiles: Int64
+        let unsentBytes: Int64
+        let freeBytes: UInt64?
+        /// Of the last minute, as far as it was watched; most samples first.
+        let metrics: [MetricRates.Rate]
+    }
+
+    private let layout: VolumeLayout
+    private let clocks = Clocks.system
+    private var follower: LogFollower
+    private var rates = MetricRates(span: .seconds(60))
+    private let start: Duration
+    private var status: StatusText?
+    private var collector: LiveStatus?
+    private var received: (at: Duration, samples: Int, pid: Int32)?
+    private var samplesPerSecond: Double?
+
+    init(_ layout: VolumeLayout) throws {
+        self.layout = layout
+        follower = try LogFollower(layout, in: PosixFileSystem())
+        start = Clocks.system.uptime()
+    }
+
+    mutating func look() async throws {
+        let live = await LiveServices.ask(layout)
+        let now = clocks.uptime()
+        let inputs = try await StatusInputs.gather(
+            layout: layout, fileSystem: PosixFileSystem(), clocks: clocks, live: live)
+        status = StatusText(inputs)
+        collector = inputs.collector
+        samplesPerSecond = nil
+        if let collector {
+            // Of another process the counters begin anew.
+            if let before = received, before.pid == collector.pid, now > before.at {
+                samplesPerSecond =
+                    Double(collector.samplesReceived - before.samples) / (now - before.at).inSeconds
+            }
+            received = (now, collector.samplesReceived, collector.pid)
+        }
+        var rates = rates
+        rates.startLook(at: now)
+        try follower.look(
+            onSegment: { _ in rates.startSegment() }, onBatch: { batch, _, isNew in rates.add(batch, isNew: isNew) })
+        self.rates = rates
+    }
+
+    func answer(_ metricLimit: Int) -> Answer? {
+        guard let status else { return nil }
+        return Answer(
+            time: status.report.time, samplesPerSecond: samplesPerSecond,
+            requestP50Seconds: collector?.requestP50Seconds, requestP99Seconds: collector?.requestP99Seconds,
+            fsyncP99Seconds: collector?.fsyncP99Seconds, logRows: Int64(clamping: status.report.log.rows),
+            unsentFiles: status.report.unsent.files, unsentBytes: status.report.unsent.bytes,
+            freeBytes: status.report.disk?.freeBytes, metrics: rates.top(metricLimit))
+    }
+
+    /// The screen, with as many metrics as there are, at most `metricLimit`.
+    func lines(_ metricLimit: Int) -> [String] {
+        guard let status else { return [] }
+        var parts = [samplesPerSecond.map { "\(HumanText.grouped(Int64($0))) samples/s" } ?? "no rate yet"]
+        if let p50 = collector?.requestP50Seconds { parts.append("p50 \(HumanText.latency(seconds: p50))") }
+        if let p99 = collector?.requestP99Seconds { parts.append("p99 \(HumanText.latency(seconds: p99))") }
+        if collector == nil { parts = ["no collector runs"] }
+        var lines = ["NOW        " + parts.joined(separator: "   "), ""]
+        lines += status.text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let watched = min(60, max(1, (clocks.uptime() - start).inSeconds))
+        var table = TextTable(("METRIC", .left), ("SAMPLES/S", .right), ("SAMPLES", .right))
+        for rate in rates.top(metricLimit) {
+            table.add([
+                HumanText.line(rate.metric, limit: 100), HumanText.decimal(Double(rate.samples) / watched),
+                HumanText.grouped(rate.samples),
+            ])
+        }
+        return lines + [""] + table.text.split(separator: "\n").map(String.init)
+    }
+}

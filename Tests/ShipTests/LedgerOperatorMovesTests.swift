@@ -1,0 +1,35 @@
+import Ship
+import Testing
+
+@Suite struct LedgerOperatorMovesTests {
+    let volume: TestVolume
+
+    init() throws { volume = try TestVolume() }
+
+    @Test func abandonGivesUpWhatWaitsAndTellsOnlyThoseWhoAsk() async throws {
+        let ledger = try LedgerTests.open(volume)
+        for destination in ["api", "lake"] {
+            let files = ["waits", "flies", "arrived"].map { LedgerTests.file($0) }
+            _ = try await ledger.insert(files, destination, as: .discovered, at: 1, detail: "")
+            for name in ["flies", "arrived"] {
+                try await ledger.move(name, destination, from: .discovered, to: .uploading, at: 2, .none, detail: "")
+            }
+            try await ledger.move(
+                "arrived", destination, from: .uploading, to: .uploaded, at: 3, .receipt(.local), detail: "")
+        }
+        let all = ShipmentFilter.files(["waits", "flies", "arrived"])
+        let would = try await ledger.abandon(all, reason: "r", told: ["api"], dryRun: true, at: 4)
+        #expect(would.map(\.file) == ["waits", "waits"])
+        #expect(try await ledger.row("waits", "api")?.state == .discovered, "a dry run changes nothing")
+        #expect(try await ledger.abandonments("api", limit: 9).isEmpty)
+
+        #expect(try await ledger.abandon(all, reason: "r", told: ["api"], dryRun: false, at: 4) == would)
+        #expect(try await ledger.row("waits", "lake")?.state == .abandoned)
+        #expect(try await ledger.row("flies", "api")?.state == .uploading)
+        #expect(try await ledger.row("arrived", "api")?.state == .uploaded)
+        #expect(try await ledger.history("waits", "api").last?.detail == "r")
+        #expect(try await ledger.abandonments("api", limit: 9).map(\.referenceID) == ["waits"])
+        #expect(try await ledger.abandonments("lake", limit: 9).isEmpty)
+        #expect(try await ledger.abandon(all, reason: "r", told: [], dryRun: false, at: 5).isEmpty)
+    }
+}
