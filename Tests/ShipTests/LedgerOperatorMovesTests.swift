@@ -15,7 +15,9 @@ import Testing
                 try await ledger.move(name, destination, from: .discovered, to: .uploading, at: 2, .none, detail: "")
             }
             try await ledger.move(
-                "arrived", destination, from: .uploading, to: .uploaded, at: 3, .receipt(.local), detail: "")
+                "arrived", destination, from: .uploading, to: .uploaded, at: 3,
+                .receipt(.local, sha256: String(repeating: "0", count: 64)),
+                detail: "")
         }
         let all = ShipmentFilter.files(["waits", "flies", "arrived"])
         let would = try await ledger.abandon(all, reason: "r", told: ["api"], dryRun: true, at: 4)
