@@ -248,9 +248,10 @@ struct Delivery {
         let isHostsFault = failure.isHosts && breaker.triesAt != nil
         let wait = max(entry.asked ?? .zero, isHostsFault ? .zero : backOff)
         let notBefore = context.now + Int64(wait / .milliseconds(1))
-        // A URL whose host is down may name another host when it is asked for again.
+        // A URL that led nowhere in three cycles may name another host when it is asked for again.
+        let leadsNowhere = failure.isHosts && entry.row.failures >= 2
         let change = RowChange.failure(
-            failure, notBeforeMilliseconds: notBefore, dropsURL: dropsURL || failure.isHosts)
+            failure, notBeforeMilliseconds: notBefore, dropsURL: dropsURL || leadsNowhere)
         let move = LedgerMove(entry.row, to: .failed, change, failure.description)
         ended.append(Outcome(move: move, result: .failure(failure)))
     }
