@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 import requests
 
+from bucket import API_KEY
 from processes import wait_until
 from remote_write import Sender, snappy
 from test_v2_sender import START_MS, series_labels
@@ -165,7 +166,7 @@ def test_abandon_tells_the_upload_api(make_cirrus, bucket, encoder):
     wait_until(lambda: "failed" in states(cirrus).values(), "a failed file")
     (name,) = states(cirrus)
     run(cirrus, "abandon", name, "--yes", "--reason", "not ours", "--config", cirrus.config)
-    bucket.key.write_text("ak-test")
+    bucket.key.write_text(API_KEY)
     state = f"http://127.0.0.1:{bucket.port}/v1/container-metrics/mock/state"
     told = wait_until(lambda: requests.get(state, timeout=10).json()["abandoned"], "an abandon call")
     assert told == [{"reference_id": name, "reason": "not ours"}]

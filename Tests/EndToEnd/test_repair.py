@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from bucket import API_KEY
 from processes import wait_until
 from test_doctor import fill, store, tree_state
 
@@ -79,7 +80,7 @@ def test_support_bundle_has_no_secrets(make_cirrus, bucket, encoder, tmp_path):
     cirrus = make_cirrus(**settings)
     service = fill(cirrus, encoder)
     wait_until(lambda: cirrus.status()["files"]["failed"] > 0, "a refused file", 60)
-    bucket.key.write_text("ak-test")
+    bucket.key.write_text(API_KEY)
     wait_until(lambda: cirrus.status()["files"]["uploaded"] > 0, "a delivered file", 60)
     file = tmp_path / "bundle.tar"
     made = cirrus.command("support-bundle", "--config", cirrus.config, "--file", file, "-o", "json")
