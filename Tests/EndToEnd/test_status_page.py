@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 import requests
-from processes import clean_environment
+from processes import clean_environment, wait_until
 from remote_write import Sender, snappy
 from test_v2_sender import START_MS, series_labels
 
@@ -31,6 +31,7 @@ def test_page_shows_the_status(make_cirrus, encoder, tmp_path, width, scheme):
     cirrus.start()
     series = [(series_labels(n, "page"), [(START_MS, float(n))]) for n in range(100)]
     assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    wait_until(lambda: cirrus.status()["destinations"], "the destination's first file")
     shot = tmp_path / "page.png"
     done = browse(cirrus.url + "/", tmp_path / "profile", width, scheme, "--dump-dom", f"--screenshot={shot}")
     page = done.stdout

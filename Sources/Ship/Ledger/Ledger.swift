@@ -18,15 +18,22 @@ package actor Ledger {
     package static func open(
         _ layout: VolumeLayout, _ fileSystem: any FileSystem, wallMilliseconds: Int64
     ) throws(ShipError) -> (ledger: Ledger, setAside: String?) {
-        do throws(ShipError) {
-            return (Ledger(try openOrCreate(layout, fileSystem)), nil)
-        } catch {
-            guard error.reason == .damagedLedger else { throw error }
-            let kept = try setAside(layout, fileSystem, wallMilliseconds: wallMilliseconds)
-            let text = "the ledger was damaged (\(error.cause)) and is kept as \(kept); rebuilt from the directories"
-            return (Ledger(try openOrCreate(layout, fileSystem)), text)
+        var cause = ""
+        for _ in 0..<looks {
+            do throws(ShipError) {
+                return (Ledger(try openOrCreate(layout, fileSystem)), nil)
+            } catch {
+                guard error.reason == .damagedLedger else { throw error }
+                cause = error.cause
+            }
         }
+        let kept = try setAside(layout, fileSystem, wallMilliseconds: wallMilliseconds)
+        let text = "the ledger was damaged (\(cause)) and is kept as \(kept); rebuilt from the directories"
+        return (Ledger(try openOrCreate(layout, fileSystem)), text)
     }
+
+    /// SQLite takes a page of the schema that the medium does not give for damage: that passes, and damage stays.
+    private static let looks = 3
 
     /// `PRAGMA synchronous`: 3 = EXTRA, without which a power cut can bring a journal back and undo a commit.
     package func synchronousMode() throws(ShipError) -> Int64 { try connection.integer("PRAGMA synchronous") }
