@@ -1,7 +1,8 @@
 #!/bin/bash
 # Builds the fuzz targets in .build-fuzz and runs them; one line a target, exit 1 when any found something.
-#   TARGET="v1 v2" FUZZ_SECONDS=60 RUNS=1000000 scripts/fuzz.sh [flags of swift build]
+#   TARGET="v1 v2" FUZZ_SECONDS=60 RUNS=1000000 FUZZ_SEED=1 scripts/fuzz.sh [flags of swift build]
 # With neither FUZZ_SECONDS nor RUNS each target gets a minute. What is new and covers more stays in .build-fuzz/corpus.
+# With FUZZ_SEED a run on the same corpus repeats itself, as far as it gets.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -27,7 +28,7 @@ fuzz() {
     local target=$1 committed=Fuzz/Corpus/$1 corpus=$scratch/corpus/$1 found=$scratch/findings/$1 log=$scratch/$1.log
     [ -d "$committed" ] || { echo "fuzz: $target is no target: Fuzz/Corpus has $(ls Fuzz/Corpus | xargs)" >&2; return 1; }
     mkdir -p "$corpus" "$found"
-    local dictionary=Fuzz/Dictionaries/$target.dict arguments=()
+    local dictionary=Fuzz/Dictionaries/$target.dict arguments=(-seed="${FUZZ_SEED:-0}")
     [ ! -e "$dictionary" ] || arguments+=(-dict="$dictionary")
     # A deep stack of instrumented frames, and inputs of many requests: 4 KiB is enough for every shape.
     FUZZ_TARGET=$target SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=16 \

@@ -10,7 +10,7 @@ struct RequestFraming: Equatable {
     private(set) var expectsContinue = false
     /// HTTP's keep-alive rule, and no `Upgrade` or `CONNECT`: the decoder stops after those.
     private(set) var allowsNext: Bool
-    /// A length no Int holds, or a transfer coding other than chunked.
+    /// A length no Int holds, a transfer coding other than chunked, or content of a `CONNECT`.
     private(set) var isMalformed = false
 
     init(_ head: HTTPRequestHead) {
@@ -34,6 +34,8 @@ struct RequestFraming: Equatable {
             default: break
             }
         }
+        // RFC 9110 §9.3.6: a CONNECT has no content; the decoder ends it at its head, whatever length it declares.
+        if head.method == .CONNECT, declaredLength != 0 { isMalformed = true }
     }
 
     /// RFC 9110 §5.5: spaces and tabs behind a value are no part of it; the decoder leaves them.

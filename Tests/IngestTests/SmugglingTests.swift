@@ -51,6 +51,10 @@ struct SmugglingTests {
         Case("spaces around a length", first("Content-Length:   5  \r\n", "hello"), .served(body: "hello")),
         Case("a length in capitals", first("CONTENT-LENGTH: 5\r\n", "hello"), .served(body: "hello")),
         Case("a name that looks like a length", first("Content_Length: 5\r\n"), .served(body: "")),
+        Case("a tunnel with a length", "CONNECT h:1 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"),
+        Case(
+            "a tunnel in chunks",
+            "CONNECT h:1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
     ]
 
     private static let codings = [

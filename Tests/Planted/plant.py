@@ -198,15 +198,16 @@ def print_list(bugs: list[Bug]):
 def main():
     parser = argparse.ArgumentParser(description="Plants bugs in a copy of the sources; the tests must catch each.")
     parser.add_argument("names", nargs="*", help="bugs of Tests/Planted/bugs.toml; all without any")
-    parser.add_argument("--list", action="store_true", help="print the table in Markdown and do nothing")
+    parser.add_argument("--list", action="store_true", help="check that each can be planted and print them as Markdown")
     arguments = parser.parse_args()
     bugs = read_table()
+    texts = planted_texts(bugs)
     if arguments.list:
         return print_list(bugs)
     unknown = set(arguments.names) - {bug.name for bug in bugs}
     if unknown:
         sys.exit(f"planted: there is no bug {', '.join(sorted(unknown))}")
-    write_tree(planted_texts(bugs))
+    write_tree(texts)
     build()
     chosen = [bug for bug in bugs if not arguments.names or bug.name in arguments.names]
     check_without_bugs(chosen)
