@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build package test check format bench bench-grid bench-recovery bench-parquet soak replay planted fuzz
+.PHONY: run build package image test check format bench bench-grid bench-recovery bench-parquet footprint soak replay planted fuzz
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -20,6 +20,14 @@ IMAGE := cirrus:0.1.0
 package:
 	@docker version >/dev/null 2>&1 || { echo "package: no Docker daemon answers; start one, then repeat" >&2; exit 1; }
 	docker build --tag $(IMAGE) .
+
+# The same image without a daemon: .build-image/cirrus.oci.tar, the same bytes for the same program.
+image:
+	@scripts/setup.sh run
+	swift build $(SWIFT_FLAGS) --configuration release --product czctl --static-swift-stdlib --scratch-path .build-image
+	@rm -rf .build-image/root
+	@scripts/root_filesystem.sh .build-image/release/czctl .build-image/root
+	@python3 scripts/oci_archive.py .build-image/root .build-image/cirrus.oci.tar --tag $(IMAGE)
 
 test:
 	@scripts/setup.sh test
@@ -73,3 +81,7 @@ bench-recovery: build
 bench-parquet:
 	@scripts/setup.sh test
 	.venv/bin/python Benchmarks/parquet.py --profiles compat,compact
+
+# Of what `make image` packs: eleven minutes.
+footprint: image
+	@CZCTL=.build-image/release/czctl python3 Benchmarks/footprint.py --image .build-image/cirrus.oci.tar

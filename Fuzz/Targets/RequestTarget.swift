@@ -4,7 +4,7 @@ import Samples
 
 /// Limits that small inputs reach.
 private let limits = DecodeLimits(
-    labelsPerSeries: 6, labelNameBytes: 24, labelValueBytes: 48, expandedLabelBytes: 512)
+    labelsPerSeries: 6, labelNameBytes: 24, labelValueBytes: 48, expandedLabelBytes: 512, valuesPerRequest: 100)
 
 /// A body through decoder, encoder and reader: what was counted is what the log would hold, the same on every turn.
 func fuzzRequest(_ input: UnsafeRawBufferPointer, _ source: WriteProtocol) {

@@ -15,7 +15,8 @@ package struct CompactionReport: Sendable {
 }
 
 /// Turns one plan into published files. Deterministic: the same segments and settings give the same names and bytes
-/// (I6). Memory is bounded by the plan's series and one row group.
+/// (I6). In memory: the plan's series and requests, the rows of one pass (a million, or those of one series if it has
+/// more), and one row group.
 package struct Compaction {
     /// Rows gathered in one pass, unless a single series has more: 16 bytes each.
     private static let collectRowLimit = 1 << 20
@@ -34,9 +35,10 @@ package struct Compaction {
         self.fileSystem = fileSystem
     }
 
-    /// - Parameter onProgress: takes how much of the plan is written, 0 to 100, after each row group.
+    /// - Parameter onProgress: takes how much of the plan is written, 0 to 100, after each row group; what it throws
+    ///   ends the run, of which nothing is committed then.
     package func run(
-        _ plan: CompactionPlan, onProgress: (Int) -> Void = { _ in }
+        _ plan: CompactionPlan, onProgress: (Int) throws -> Void = { _ in }
     ) throws -> CompactionReport {
         let publication = Publication(layout, in: fileSystem)
         var reader = PlanReader(plan, layout: layout, in: fileSystem)
@@ -86,7 +88,7 @@ package struct Compaction {
     /// Writes the files of one part.
     private func write(
         _ part: Part, _ counts: [UInt32], _ reader: PlanReader, _ order: SeriesOrder, number: Int,
-        _ tally: inout Tally, _ onProgress: (Int) -> Void
+        _ tally: inout Tally, _ onProgress: (Int) throws -> Void
     ) throws -> [CompactedFile] {
         let total = max(1, reader.parts.streamRows.values.reduce(0, +))
         let context = FileContext(
@@ -112,7 +114,7 @@ package struct Compaction {
                 try writer.write(
                     try builder.columns(collected, rows: row..<end), times: collected.times(row..<end))
                 row = end
-                onProgress((tally.written + tally.duplicates - collected.rowCount + row) * 100 / total)
+                try onProgress((tally.written + tally.duplicates - collected.rowCount + row) * 100 / total)
             }
         }
         try writer.finish()

@@ -10,7 +10,7 @@ internal import WAL
 /// when asked to flush.
 package final class CompactorService: Sendable {
     private static let checkInterval = DispatchTimeInterval.seconds(1)
-    /// A third of the processor beside a thread of niceness 5, a tenth beside one of 0.
+    /// A quarter of the processor beside a thread of niceness 5, a tenth beside one of 0.
     private static let niceness: Int32 = 10
     private static let longestRetryDelay = Duration.seconds(60)
     /// Space returns at any time, and the log waits for it.
@@ -28,6 +28,8 @@ package final class CompactorService: Sendable {
         var retryAt: Duration?
         var lastError: String?
         var recovered: [SegmentID: SegmentEnding] = [:]
+        /// Segments that were reported to wait for the next start.
+        var unsettled: Set<SegmentID> = []
         var compacting: String?
         var compactingPercent = 0
         /// When each `.done` manifest was first seen, by uptime.
@@ -92,7 +94,8 @@ package final class CompactorService: Sendable {
     /// Compacts at once what is sealed at the next look, whatever its age.
     package func flushWhenSealed() { state.withLock { $0.flushesNext = true } }
 
-    /// Ends the thread after the plan in work. Blocks; call from outside the cooperative pool.
+    /// Ends the thread; a plan in work is given up after its next row group, unless somebody waits for it. Blocks; call
+    /// from outside the cooperative pool.
     package func stop() {
         state.withLock { $0.isStopping = true }
         work.signal()
@@ -132,11 +135,13 @@ package final class CompactorService: Sendable {
             while let plan = try nextPlan(flushing: flushing, now: now) {
                 // No plan is committed, so this is what an attempt left that failed.
                 if sweepsStaging { try publication.sweepStaging() }
-                try compact(plan)
+                try compact(plan, flushing: flushing)
                 if state.withLock({ $0.isStopping }), !flushing { return }
             }
+        } catch is CancellationError {
+            return  // nothing of the plan is committed: the next start begins it again
         } catch {
-            fail(error, now: now)
+            fail(error)
             throw error
         }
     }
@@ -145,6 +150,14 @@ package final class CompactorService: Sendable {
         let sealed = try SealedSegments(directory, recovered: state.withLock { $0.recovered })
         metrics.sealedSegments.set(Double(sealed.endings.count))
         metrics.sealedRows.set(Double(sealed.rows))
+        let unsettled = state.withLock { state in
+            sealed.unsettled.filter { state.unsettled.insert($0).inserted }
+        }
+        for segment in unsettled {
+            logger.error(
+                "a segment waits for a restart: the header of its successor cannot be read",
+                metadata: ["segment": "\(segment)"])
+        }
         guard !sealed.endings.isEmpty else {
             state.withLock { $0.firstSealed = nil }
             return nil
@@ -158,12 +171,11 @@ package final class CompactorService: Sendable {
             return (first, state.interval)
         }
         let isAsked = state.withLock { $0.flushesNext } && sealed.rows > 0
-        if isAsked { state.withLock { $0.flushesNext = false } }
         let isDue = flushing || isAsked || sealed.rows >= options.rowsPerFile || now - first >= interval
         return isDue ? sealed.plan(rowLimit: options.rowsPerFile) : nil
     }
 
-    private func compact(_ plan: CompactionPlan) throws {
+    private func compact(_ plan: CompactionPlan, flushing: Bool) throws {
         let started = clocks.uptime()
         state.withLock {
             $0.compacting = "\(plan.first)-\(plan.last)"
@@ -171,7 +183,10 @@ package final class CompactorService: Sendable {
         }
         defer { state.withLock { $0.compacting = nil } }
         let report = try compaction.run(plan) { percent in
-            state.withLock { $0.compactingPercent = percent }
+            try state.withLock { state in
+                if state.isStopping, !flushing { throw CancellationError() }
+                state.compactingPercent = percent
+            }
         }
         let duration = clocks.uptime() - started
         metrics.seconds.observe(duration)
@@ -186,6 +201,7 @@ package final class CompactorService: Sendable {
             $0.retryAt = nil
             $0.lastError = nil
             $0.firstSealed = nil
+            $0.flushesNext = false
         }
         if report.rows("log") > 0 {
             logger.info(
@@ -201,7 +217,12 @@ package final class CompactorService: Sendable {
                 metadata: ["rows": "\(report.rows("quarantined"))", "segments": "\(plan.first)-\(plan.last)"])
         }
         onPublish(report)
-        try expireManifests()
+        do {
+            try expireManifests()
+        } catch {
+            // The plan is published all the same; they are looked at again after the next.
+            logger.warning("old manifests stay", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Removes manifests that this process has known for the whole window: measured by uptime, so that no jump of the
@@ -216,7 +237,7 @@ package final class CompactorService: Sendable {
         for name in expired { try publication.expire(name) }
     }
 
-    private func fail(_ error: any Error, now: Duration) {
+    private func fail(_ error: any Error) {
         metrics.failures.add()
         let failures = state.withLock { state in
             state.failures += 1
@@ -224,7 +245,7 @@ package final class CompactorService: Sendable {
             // 1 s, 2 s, 4 s, ... 60 s.
             let delay = min(.seconds(1 << min(state.failures - 1, 6)), Self.longestRetryDelay)
             let isOutOfSpace = (error as? IOError)?.isOutOfSpace ?? false
-            state.retryAt = now + (isOutOfSpace ? min(delay, Self.spaceRetryDelay) : delay)
+            state.retryAt = clocks.uptime() + (isOutOfSpace ? min(delay, Self.spaceRetryDelay) : delay)
             return state.failures
         }
         logger.error(

@@ -119,7 +119,7 @@ package struct Manifest: Equatable, Sendable {
                 status: status,
                 written: WrittenCounts(
                     samples: counts[0], histograms: counts[1], exemplars: counts[2], metadata: counts[3]),
-                rejectedSamples: counts[4], filteredSamples: counts[5],
-                text: status == 204 ? "" : "the reasons were given with the first answer\n"))
+                rejectedSamples: counts[4], filteredSamples: counts[5], text: ""
+            ).withoutReasons)
     }
 }

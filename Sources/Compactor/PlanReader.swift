@@ -90,7 +90,9 @@ struct PlanReader {
     }
 
     private mutating func note(_ batch: Batch, in segment: SegmentID, _ found: inout References) {
-        requests.append(KnownRequest(header: batch.header))
+        var header = batch.header
+        header.answer = header.answer.withoutReasons
+        requests.append(KnownRequest(header: header))
         if !batch.histograms.isEmpty || !batch.exemplars.isEmpty || !batch.metadata.isEmpty {
             segmentsWithOthers.insert(segment)
         }

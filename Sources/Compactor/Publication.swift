@@ -13,8 +13,9 @@ package struct RecoveredManifests: Sendable {
 
 /// The steps of the commit protocol after the files are verified, each repeatable (design.md §3, I7).
 package struct Publication {
-    /// A manifest: a plan of a million requests has 100 MB.
-    private static let byteLimit = 256 << 20
+    /// A manifest: 142 bytes a request, which has at least 104 of log. Of a plan (`SealedSegments.planByteLimit`) or of
+    /// one segment, which `wal.segment_bytes` bounds by 1 GiB.
+    private static let byteLimit = 2 << 30
 
     private let layout: VolumeLayout
     private let fileSystem: any FileSystem

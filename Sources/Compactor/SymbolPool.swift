@@ -11,8 +11,6 @@ struct SymbolPool {
 
     func range(_ symbol: UInt32) -> Range<Int> { offsets[Int(symbol)]..<offsets[Int(symbol) + 1] }
 
-    func equals(_ symbol: UInt32, _ text: [UInt8]) -> Bool { bytes[range(symbol)].elementsEqual(text) }
-
     /// The number of `text`, which is added when it is new.
     mutating func intern(_ text: RawSpan) -> UInt32 {
         let hash = xxh3(text, seed: slots.seed)

@@ -249,6 +249,11 @@ package final class IngestService: Sendable {
         guard let intake = state.withLock({ $0.intake }) else {
             return writeWhenStarted(body, source: source, until: .now() + Self.recoveryWait)
         }
+        // Its head came before a drain, which does not see what is stored from now on.
+        if case .notReady(let reason) = state.withLock({ $0.readiness }) {
+            metrics.requestsRefused["not_ready"]?.add()
+            return eventLoop.makeSucceededFuture(WriteAnswer.unavailable(reason))
+        }
         if let refusal = noRoomToInflate(body) {
             metrics.requestsRefused[refusal.metric]?.add()
             return eventLoop.makeSucceededFuture(WriteAnswer.unavailable(refusal.reason))

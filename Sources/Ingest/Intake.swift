@@ -203,6 +203,18 @@ package final class Intake {
         let header = BatchHeader(
             fingerprint: fingerprint, receivedAt: clocks.wallMilliseconds(), source: source, answer: answer)
         let batch = encoder.encode(header)
+        guard batch.payload.count <= WALFormat.payloadByteLimit, batch.inflatedByteCount <= Batch.byteLimit else {
+            // No reader would take its record. The series it defined are in none.
+            rotate()
+            encoder.startSegment()
+            metrics.requestsRefused["decoded_limit"]?.add()
+            let text =
+                "cannot store write request: its record has \(batch.payload.count) bytes, \(batch.inflatedByteCount) "
+                + "inflated; \(WALFormat.payloadByteLimit) and \(Batch.byteLimit) are the most; "
+                + "send fewer samples a request"
+            for waiter in waiters { waiter.succeed(.text(.badRequest, text)) }
+            return
+        }
         let token = nextToken
         nextToken += 1
         inFlight[fingerprint] = token

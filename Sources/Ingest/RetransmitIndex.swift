@@ -1,7 +1,7 @@
 internal import Bytes
 internal import Samples
 
-/// Requests of the last `dedup.window` by the hash of their body, with the answer each got.
+/// Requests of the last `dedup.window` by the hash of their body, with the answer each got, without its reasons.
 ///
 /// Only batches that are durable are in it, so a hit can be answered at once. Bounded in age and count (I9).
 struct RetransmitIndex {
@@ -21,7 +21,7 @@ struct RetransmitIndex {
     func find(_ key: Hash128) -> BatchAnswer? { answers[key] }
 
     mutating func insert(_ key: Hash128, _ answer: BatchAnswer, now: Duration) {
-        guard window > .zero, answers.updateValue(answer, forKey: key) == nil else { return }
+        guard window > .zero, answers.updateValue(answer.withoutReasons, forKey: key) == nil else { return }
         order.append((key, now))
         expire(now: now)
     }

@@ -29,7 +29,7 @@ struct DecodedChunk {
 
 /// Decodes the pages of one chunk of a REQUIRED flat column. No input traps or allocates much more than it holds.
 struct ColumnChunkReader {
-    /// Rows of a row group at most; ours have 2^18, and a page of a few bytes could claim 2^31.
+    /// Rows of a row group at most; ours have 2^18 or 2^20, and a page of a few bytes could claim 2^31.
     static let rowLimit = 1 << 24
     /// A Snappy element of 3 bytes gives 64 at most.
     private static let snappyRatioLimit = 22

@@ -37,6 +37,7 @@ extension FileMetadata {
             default: try reader.skip(field)
             }
         }
+        guard required.isEmpty else { throw ParquetError(.corrupt("a footer without its required fields")) }
     }
 }
 

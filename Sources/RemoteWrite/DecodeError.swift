@@ -7,6 +7,8 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         case firstSymbol
         /// The labels, exemplars and metadata of the request expand beyond the limit.
         case expandedLabels(limit: Int)
+        /// More values than real samples have room for in a body of `limits.decoded_bytes`.
+        case tooManyValues(limit: Int)
     }
 
     package let reason: Reason
@@ -28,6 +30,8 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         case .firstSymbol: "the first symbol must be the empty string"
         case .expandedLabels(let limit):
             "labels expand beyond limits.expanded_label_bytes, \(limit) bytes; send fewer series a request"
+        case .tooManyValues(let limit):
+            "more than \(limit) samples, an eighth of limits.decoded_bytes; send fewer samples a request"
         }
     }
 }

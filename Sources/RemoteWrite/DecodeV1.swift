@@ -78,6 +78,7 @@ extension RequestDecoder {
                 }
             default: try FieldReader.skip(tag, &reader)
             }
+            if fault != nil { return }
         }
     }
 
@@ -205,6 +206,7 @@ extension RequestDecoder {
     ) -> Rejection? {
         if let rejection { return rejection }
         guard accepts(timestamp) else { return refusal(of: timestamp) }
+        guard hasRoom() else { return nil }
         result.written.exemplars += 1
         guard keepsOthers, case .reference(let reference) = entry else { return nil }
         encoder.addExemplar(reference, timestamp: timestamp, value: value, labels: labels.numbers)

@@ -79,6 +79,14 @@ package struct RequestDecoder: ~Copyable {
         return false
     }
 
+    /// Whether one more value may be taken; else the request ends.
+    mutating func hasRoom() -> Bool {
+        let values = result.written.samples + result.written.histograms + result.written.exemplars
+        guard values >= limits.valuesPerRequest else { return true }
+        fault = fault ?? DecodeError(reason: .tooManyValues(limit: limits.valuesPerRequest), offset: place)
+        return false
+    }
+
     func accepts(_ timestamp: Int64) -> Bool {
         timestamp >= SampleTime.bounds.lowerBound && timestamp <= latestTimestamp
     }
@@ -93,6 +101,7 @@ package struct RequestDecoder: ~Copyable {
     mutating func add(
         _ sample: SampleMessage, startTimestamp: Int64, to entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
     ) {
+        guard hasRoom() else { return }
         result.written.samples += 1
         switch entry {
         case .filtered: result.filteredSamples += 1
@@ -112,6 +121,7 @@ package struct RequestDecoder: ~Copyable {
         let histogram = try NativeHistogram(message)
         if let fault = histogram.fault { return .histogram(fault) }
         guard accepts(histogram.timestamp) else { return refusal(of: histogram.timestamp) }
+        guard hasRoom() else { return nil }
         result.written.histograms += 1
         guard keepsOthers, case .reference(let reference) = entry else { return nil }
         guard startTimestamp != 0, histogram.startTimestamp == 0 else {

@@ -206,8 +206,8 @@ package struct BatchEncoder: ~Copyable {
         let record = isCompressed ? Array(block[..<length]) : payload.bytes
         if block.count <= Self.keptBytes { swap(&block, &compressed) }
         return EncodedBatch(
-            payload: record, isCompressed: isCompressed, rows: rows, streamRows: streamRows,
-            hasOthers: others)
+            payload: record, isCompressed: isCompressed, inflatedByteCount: payload.count, rows: rows,
+            streamRows: streamRows, hasOthers: others)
     }
 
     /// Without a look at the samples while all series have the same streams, as without filters they have.
@@ -262,6 +262,7 @@ extension ByteWriter {
 package struct EncodedBatch: Sendable {
     package let payload: [UInt8]
     package let isCompressed: Bool
+    package let inflatedByteCount: Int
     /// Samples in it.
     package let rows: Int
     package let streamRows: StreamRows

@@ -100,7 +100,7 @@ extension BatchHeader {
 }
 
 extension Batch {
-    /// Longest payload accepted, inflated: far above what the largest request can make.
+    /// Longest payload accepted, inflated: above what a request can make within the limits' defaults.
     package static let byteLimit = 256 << 20
 
     /// Decodes a payload as `BatchEncoder` made it.

@@ -35,6 +35,9 @@ package struct KeyIndex: Sendable {
         [Slot](repeating: Slot(Hash128(low: 0, high: 0), empty), count: count)
     }
 
+    /// Places for keys, 16 bytes each.
+    package var capacity: Int { slots.count }
+
     private var mask: Int { slots.count &- 1 }
 
     private func start(_ low: UInt64) -> Int { Int(truncatingIfNeeded: low) & mask }
@@ -84,7 +87,9 @@ package struct KeyIndex: Sendable {
 
     private mutating func grow() {
         let old = slots
-        slots = Self.emptySlots(old.count * 2)
+        // Where most keys were removed there is room enough once they are forgotten.
+        let live = old.reduce(0) { $0 + ($1.value < Self.removed ? 1 : 0) }
+        slots = Self.emptySlots(live * 2 > old.count ? old.count * 2 : old.count)
         used = 0
         for entry in old where entry.value != Self.empty && entry.value != Self.removed {
             var slot = start(entry.low)

@@ -48,6 +48,13 @@ package struct BatchAnswer: Equatable, Sendable {
         self.filteredSamples = filteredSamples
         self.text = text
     }
+
+    /// What is kept of it for a retransmit: reasons can have 4 KiB, and there are a million answers to keep.
+    package var withoutReasons: BatchAnswer {
+        BatchAnswer(
+            status: status, written: written, rejectedSamples: rejectedSamples, filteredSamples: filteredSamples,
+            text: status == 204 ? "" : "the reasons were given with the first answer\n")
+    }
 }
 
 /// Limits of a sample's time: the years 0001 to 9999, beyond which readers of Parquet fail (parquet.md §1).

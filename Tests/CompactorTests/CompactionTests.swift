@@ -183,6 +183,17 @@ struct PublicationCrashTests {
         }
     }
 
+    @Test("a plan that is given up commits nothing, and its rows are published by the next")
+    func givenUp() throws {
+        let fixture = try Self.prepared()
+        let plan = try #require(try fixture.plan())
+        let compaction = Compaction(
+            fixture.options, volume: CompactionFixture.volume, layout: fixture.layout, in: fixture.disk)
+        #expect(throws: CancellationError.self) { _ = try compaction.run(plan) { _ in throw CancellationError() } }
+        #expect(try fixture.publishedRows().isEmpty)
+        try Self.expectOnce(fixture, "given up")
+    }
+
     private static func service(_ fixture: CompactionFixture, _ found: RecoveredVolume) -> CompactorService {
         CompactorService(
             fixture.options, recovered: found, layout: fixture.layout, fileSystem: fixture.disk,

@@ -1,9 +1,14 @@
 """What the original's quick start and the documentation tell people to type."""
 
+import gzip
+import hashlib
+import io
+import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 
 import duckdb
 import pytest
@@ -55,12 +60,42 @@ def test_sendfiles_and_the_queries_of_the_page(shipped):
     assert repeated == []
 
 
+def unpack_image(archive, root) -> dict:
+    """Lays the image out below `root`, each blob checked against its digest; its configuration."""
+    with tarfile.open(archive) as image:
+
+        def blob(descriptor: dict) -> bytes:
+            content = image.extractfile("blobs/" + descriptor["digest"].replace(":", "/")).read()
+            assert f"sha256:{hashlib.sha256(content).hexdigest()}" == descriptor["digest"]
+            assert len(content) == descriptor["size"]
+            return content
+
+        assert json.load(image.extractfile("oci-layout")) == {"imageLayoutVersion": "1.0.0"}
+        [described] = json.load(image.extractfile("index.json"))["manifests"]
+        manifest = json.loads(blob(described))
+        [layer] = manifest["layers"]
+        unpacked = gzip.decompress(blob(layer))
+        configuration = json.loads(blob(manifest["config"]))
+    assert configuration["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(unpacked).hexdigest()}"]
+    with tarfile.open(fileobj=io.BytesIO(unpacked)) as files:
+        files.extractall(root, filter="fully_trusted")
+    return configuration
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="an empty root needs root")
-def test_the_root_file_system_of_the_image(tmp_path):
-    """The program runs as nobody in a root that holds nothing else."""
-    root = tmp_path / "root"
-    subprocess.run([ROOT / "scripts/root_filesystem.sh", czctl_path(), root], check=True, timeout=120)
-    # As a container has it: the program reads its arguments there.
+def test_the_image(tmp_path):
+    """The program runs as nobody in a root that holds nothing but the image's layer."""
+    gathered, root = tmp_path / "gathered", tmp_path / "root"
+    subprocess.run([ROOT / "scripts/root_filesystem.sh", czctl_path(), gathered], check=True, timeout=120)
+    archives = [tmp_path / "once.tar", tmp_path / "twice.tar"]
+    for archive in archives:
+        subprocess.run([ROOT / "scripts/oci_archive.py", gathered, archive], check=True, timeout=240)
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    configuration = unpack_image(archives[0], root)
+    assert configuration["config"]["User"] == "65534"
+    assert configuration["config"]["Entrypoint"] == ["/cloudzero/app"]
+    owners = {name: (root / name).stat().st_uid for name in ("cloudzero", "cloudzero/czctl", "cloudzero/data")}
+    assert owners == {"cloudzero": 0, "cloudzero/czctl": 0, "cloudzero/data": 65534}
     (root / "proc").mkdir()
     enter = f'mount -t proc proc {root}/proc && exec chroot --userspec=65534:65534 {root} "$0" "$@"'
 

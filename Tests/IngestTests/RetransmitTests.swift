@@ -27,14 +27,15 @@ final class IntakeFixture: Sendable {
 
     /// - Parameter whenListening: called before the log is read.
     init(
-        _ disk: SimulatedDisk, reserveBytes: UInt64 = 0,
+        _ disk: SimulatedDisk, reserveBytes: UInt64 = 0, decodedByteLimit: Int = 1 << 20,
+        decode: DecodeLimits = .standard,
         whenListening: (RemoteWriteHandler, any EventLoop) async throws -> Void = { _, _ in }
     ) async throws {
         self.disk = disk
         for path in ["/v", "/v/wal", "/v/quarantine"] { try disk.makeDirectory(path) }
         options = IngestOptions(
-            bodyByteLimit: 1 << 20, decodedByteLimit: 1 << 20, inFlightByteLimit: 1 << 22, inFlightRequestLimit: 100,
-            diskReserveBytes: reserveBytes, decode: .standard,
+            bodyByteLimit: 1 << 20, decodedByteLimit: decodedByteLimit, inFlightByteLimit: 1 << 22,
+            inFlightRequestLimit: 100, diskReserveBytes: reserveBytes, decode: decode,
             seriesPerSegment: 1000, segmentByteLimit: 1 << 20, segmentAge: .seconds(60), rowsPerSegment: 10_000,
             dedupWindow: .seconds(7200), dedupEntryLimit: 1000, keepsOthers: true, classify: { _ in .cost })
         service = IngestService(
@@ -74,8 +75,11 @@ final class IntakeFixture: Sendable {
     /// Posts a v1 request of one sample a name, which is refused where the name is empty; the answer's status and
     /// written header.
     func post(_ names: String..., at timestamp: Int64 = 1) async throws -> (status: Int, written: String?) {
+        try await post(Self.request(names, at: timestamp))
+    }
+
+    func post(_ request: HTTPRequest) async throws -> (status: Int, written: String?) {
         let loop = group.any()
-        let request = Self.request(names, at: timestamp)
         let response = try await loop.flatSubmit { [handler] in handler.handle(request, on: loop) }.get()
         return (
             Int(response.status.code), response.headers.first(name: "X-Prometheus-Remote-Write-Samples-Written")
@@ -98,10 +102,13 @@ final class IntakeFixture: Sendable {
             let label = field(1, field(1, Array("__name__".utf8)) + field(2, Array(name.utf8)))
             return field(1, label + field(2, sample.bytes))
         }
-        let compressed = Snappy.compress(body.span.bytes)
-        return HTTPRequest(
-            method: .POST, path: "/api/v1/write", query: nil, headers: [:], body: ByteBuffer(bytes: compressed),
-            admitted: compressed.count, remoteAddress: nil)
+        return request(body: Snappy.compress(body.span.bytes))
+    }
+
+    static func request(body: [UInt8]) -> HTTPRequest {
+        HTTPRequest(
+            method: .POST, path: "/api/v1/write", query: nil, headers: [:], body: ByteBuffer(bytes: body),
+            admitted: body.count, remoteAddress: nil)
     }
 
     /// Metric names in the log, in order.
@@ -176,6 +183,59 @@ struct RetransmitTests {
         _ = try await fixture.post("up")
         #expect(fixture.service.metrics.stored.value == 3)
         try await fixture.stop()
+    }
+
+    @Test("what comes after a drain began is refused, though its head came before")
+    func drained() async throws {
+        let disk = SimulatedDisk()
+        let fixture = try await IntakeFixture(disk)
+        #expect(try await fixture.post("up").status == 204)
+        fixture.service.set(.notReady("draining"))
+        #expect(try await fixture.post("late").status == 503)
+        try await fixture.stop()
+        #expect(try IntakeFixture.stored(disk) == ["up"])
+    }
+
+    @Test("a request whose record no reader would take is a 400, and what follows it is stored")
+    func overlongRecord() async throws {
+        let disk = SimulatedDisk()
+        var limits = DecodeLimits.standard
+        limits.expandedLabelBytes = 1 << 30
+        let fixture = try await IntakeFixture(disk, decodedByteLimit: 1 << 30, decode: limits)
+        #expect(try await fixture.post("a").status == 204)
+        let rotated = try await fixture.post(IntakeFixture.request(body: Self.metadata(helpBytes: 65 << 20)))
+        #expect(rotated.status == 400)
+        #expect(try await fixture.post("a", at: 2).status == 204)
+        try await fixture.stop()
+        #expect(try IntakeFixture.stored(disk) == ["a", "a"], "a known series is defined again in the next segment")
+    }
+
+    /// A v1 request of one metric family's metadata that does not compress, as a Snappy block of one literal.
+    private static func metadata(helpBytes: Int) -> [UInt8] {
+        var generator = SeededGenerator(seed: 1)
+        var help: [UInt8] = []
+        help.reserveCapacity(helpBytes)
+        while help.count < helpBytes {
+            // Eight characters of 64, from space on.
+            let word = (generator.next() & 0x3F3F_3F3F_3F3F_3F3F) &+ 0x2020_2020_2020_2020
+            withUnsafeBytes(of: word) { help.append(contentsOf: $0) }
+        }
+        var message = ByteWriter()
+        message.varint(2 << 3 | 2)
+        message.lengthPrefixed("up")
+        message.varint(4 << 3 | 2)
+        message.varint(UInt64(help.count))
+        var head = ByteWriter()
+        head.varint(3 << 3 | 2)
+        head.varint(UInt64(message.count + help.count))
+        head.raw(message.bytes)
+        let length = head.count + help.count
+        var block = ByteWriter()
+        block.varint(UInt64(length))
+        block.u8(63 << 2)  // a literal whose length, less one, is in the next four bytes
+        block.u32(UInt32(length - 1))
+        block.raw(head.bytes)
+        return block.bytes + help
     }
 
     @Test("a request whose sync fails is written again to a fresh segment and acknowledged once", arguments: 0..<4)

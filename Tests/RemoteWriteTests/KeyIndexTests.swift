@@ -46,6 +46,18 @@ struct KeyIndexTests {
         #expect(index.find(Hash128(low: 7, high: 3)) == 33)
     }
 
+    @Test("an index grows with the keys that it has, not with those it had")
+    func churn() {
+        var index = KeyIndex()
+        for number in 0..<100 as Range<UInt64> { index.insert(key(number), UInt32(number)) }
+        for number in 100..<100_000 as Range<UInt64> {
+            index.insert(key(number), UInt32(number))
+            index.remove(key(number))
+        }
+        for number in 0..<100 as Range<UInt64> { #expect(index.find(key(number)) == UInt32(number)) }
+        #expect(index.capacity == KeyIndex().capacity)
+    }
+
     @Test("an emptied index knows nothing and fills again")
     func emptied() {
         var index = KeyIndex()

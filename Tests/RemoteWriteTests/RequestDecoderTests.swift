@@ -76,7 +76,8 @@ struct RequestDecoderTests {
             (["__name__", "x", "a", "1", "b", "2", "c", "3"], .tooManyLabels(limit: 3)),
         ] as [([String], Rejection)])
     func badLabels(labels: [String], rejection: Rejection) throws {
-        let limits = DecodeLimits(labelsPerSeries: 3, labelNameBytes: 16, labelValueBytes: 32, expandedLabelBytes: 1000)
+        let limits = DecodeLimits(
+            labelsPerSeries: 3, labelNameBytes: 16, labelValueBytes: 32, expandedLabelBytes: 1000, valuesPerRequest: 100)
         let decoding = Decoding(limits: limits)
         let body =
             Build.seriesV1(labels, [Build.sample(0, 1), Build.sample(0, 2)])
@@ -122,12 +123,33 @@ struct RequestDecoderTests {
             _ = try Decoding().decode(Build.symbols(["__name__", "up"]) + series, .v2)
         }
         let limits = DecodeLimits(
-            labelsPerSeries: 10, labelNameBytes: 100, labelValueBytes: 1000, expandedLabelBytes: 1500)
+            labelsPerSeries: 10, labelNameBytes: 100, labelValueBytes: 1000, expandedLabelBytes: 1500,
+            valuesPerRequest: 100)
         let long = String(repeating: "x", count: 900)
         let bomb =
             Build.symbols(["", "__name__", long, "b", "c"]) + Build.seriesV2([1, 2], [Build.sample(0, 1)])
             + Build.seriesV2([1, 2, 3, 4], [Build.sample(0, 1)])
         #expect(throws: DecodeError.self) { _ = try Decoding(limits: limits).decode(bomb, .v2) }
+    }
+
+    @Test("a request of more values than its limit is refused whole", arguments: [WriteProtocol.v1, .v2])
+    func tooManyValues(source: WriteProtocol) throws {
+        var limits = DecodeLimits.standard
+        limits.valuesPerRequest = 1000
+        for values in [1000, 1001] {
+            let samples = (0..<values).map { Build.sample(0, Int64($0)) }
+            let body =
+                source == .v1
+                ? Build.seriesV1(["__name__", "up"], samples)
+                : Build.symbols(["", "__name__", "up"]) + Build.seriesV2([1, 2], samples)
+            let decoding = Decoding(limits: limits)
+            guard values > limits.valuesPerRequest else {
+                #expect(try decoding.decode(body, source).written.samples == values)
+                continue
+            }
+            let error = try #require(throws: DecodeError.self) { _ = try decoding.decode(body, source) }
+            #expect(error.reason == .tooManyValues(limit: 1000))
+        }
     }
 
     @Test("histograms, exemplars, metadata and start timestamps are kept whole")

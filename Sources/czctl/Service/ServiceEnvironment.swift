@@ -56,7 +56,8 @@ struct ServiceEnvironment: Sendable {
             diskReserveBytes: UInt64(limits.reserveBytes),
             decode: DecodeLimits(
                 labelsPerSeries: limits.labelsPerSeries, labelNameBytes: limits.labelNameByteLimit,
-                labelValueBytes: limits.labelValueByteLimit, expandedLabelBytes: limits.expandedLabelByteLimit),
+                labelValueBytes: limits.labelValueByteLimit, expandedLabelBytes: limits.expandedLabelByteLimit,
+                valuesPerRequest: DecodeLimits.values(inBody: limits.decodedByteLimit)),
             seriesPerSegment: limits.seriesPerSegment, segmentByteLimit: settings.wal.segmentByteLimit,
             segmentAge: settings.wal.segmentAge, rowsPerSegment: settings.database.recordLimit,
             dedupWindow: settings.dedup.window, dedupEntryLimit: 1_000_000,
