@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections import Counter
 
+from processes import answers, wait_until
 from strace import CALLS, injecting
 from truth import Load
 
@@ -80,3 +81,12 @@ def test_between_two_system_calls(make_cirrus, encoder, summarize):
         victims = Counter(killed_at(cirrus, load, chance) for _ in range(THIRD))
         cirrus.start()
         summarize(summary(victims, load.check(cirrus), load))
+
+
+def test_a_service_ends_from_the_instant_it_is_ready(make_cirrus):
+    """A signal that comes while the service is about to wait for one is not lost."""
+    cirrus = make_cirrus()
+    for _ in range(30):
+        service = cirrus.spawn()
+        wait_until(lambda: answers(f"{cirrus.url}/readyz"), "a ready service", every=0.0005)
+        assert service.stop() == 0, service.tail()

@@ -101,7 +101,7 @@ struct Demo: AsyncParsableCommand {
 
     private static func end(after duration: Duration?, _ clocks: Clocks) async {
         await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { _ = await Signals.firstTermination() }
+            tasks.addTask { _ = await Signals.terminations().first { _ in true } }
             // Cancelled by the signal.
             if let duration { tasks.addTask { try? await clocks.sleep(duration) } }
             await tasks.next()

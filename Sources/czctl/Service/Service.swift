@@ -188,22 +188,27 @@ final class Service: Sendable {
 
     /// Works until a signal asks for the end.
     /// - Parameters:
+    ///   - terminations: the first asks for the end.
     ///   - hangups: each reads the configuration again.
     ///   - read: how; blocks.
-    func runUntilSignal(_ hangups: AsyncStream<Void>, _ read: @escaping @Sendable () throws -> Loaded) async throws {
+    func runUntilSignal(
+        _ terminations: AsyncStream<String>, _ hangups: AsyncStream<Void>,
+        _ read: @escaping @Sendable () throws -> Loaded
+    ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.keepUpToDate(hangups, read) }
-            try await self.serveUntilSignal()
+            try await self.serve(until: terminations)
             tasks.cancelAll()
         }
         try await close()
     }
 
-    private func serveUntilSignal() async throws {
+    private func serve(until terminations: AsyncStream<String>) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             if let shipper { tasks.addTask { try await shipper.ship.run() } }
             tasks.addTask {
-                guard let name = await Signals.firstTermination() else { return }
+                // None: the task is cancelled.
+                guard let name = await terminations.first(where: { _ in true }) else { return }
                 self.environment.logger.info("stopping", metadata: ["signal": "\(name)"])
                 await self.stopCollecting()
                 self.shipper?.ship.stop()

@@ -55,6 +55,8 @@ enum ServiceCommand {
         Signals.ignoreBrokenPipes()
         // Before the file is read: whoever changes it afterwards and says so is heard.
         let hangups = Signals.hangups()
+        // Before the port is open: who sees that it is ready may stop it.
+        let terminations = await Signals.terminations()
         let settings = try options.load(role.configurationRole)
         let environment = try ServiceEnvironment(settings: settings, role: role.rawValue, component: role)
         let service = try await Service.start(environment, role: role, listens: true)
@@ -64,7 +66,7 @@ enum ServiceCommand {
                 "port": "\(service.port ?? 0)", "data": "\(settings.database.storagePath)",
                 "version": "\(Version.number)",
             ])
-        try await service.runUntilSignal(hangups) { try options.read(role.configurationRole) }
+        try await service.runUntilSignal(terminations, hangups) { try options.read(role.configurationRole) }
         environment.logger.info("stopped")
     }
 }

@@ -1,33 +1,34 @@
 internal import Dispatch
 internal import Glibc
-internal import Synchronization
 
 /// Signals as values.
 enum Signals {
-    /// Waits for the first SIGTERM or SIGINT and returns its name; nil when the task is cancelled. A second one kills
-    /// as usual.
-    static func firstTermination() async -> String? {
-        let waiter = Waiter()
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                waiter.hold(continuation)
-                for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] { watch(number, name, waiter) }
+    /// The name of the first SIGTERM or SIGINT from the return of this on; a second one kills as usual.
+    static func terminations() async -> AsyncStream<String> {
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingOldest(1))
+        for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
+            await watch(number) {
+                _ = signal(number, SIG_DFL)
+                continuation.yield(name)
+                continuation.finish()
             }
-        } onCancel: {
-            waiter.resume(nil)
         }
+        return stream
     }
 
-    private static func watch(_ number: Int32, _ name: String, _ waiter: Waiter) {
-        _ = signal(number, SIG_IGN)  // the source sees it all the same
+    /// Returns once the source is in place, with a handler of its own: until then the signal does what it did before. To
+    /// ignore it meanwhile would lose one that comes between.
+    private static func watch(_ number: Int32, _ body: @escaping @Sendable () -> Void) async {
         let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
         // The handler holds its source: it lives until it fires.
         source.setEventHandler {
-            _ = signal(number, SIG_DFL)
-            waiter.resume(name)
+            body()
             source.cancel()
         }
-        source.resume()
+        await withCheckedContinuation { continuation in
+            source.setRegistrationHandler { continuation.resume() }
+            source.resume()
+        }
     }
 
     /// Each SIGHUP from now on; of several that come while one is worked on, one is kept.
@@ -43,30 +44,4 @@ enum Signals {
 
     /// A peer that closes its end must not end the process.
     static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
-
-    /// Resumes once, whoever is first.
-    private final class Waiter: Sendable {
-        private struct State {
-            var continuation: CheckedContinuation<String?, Never>?
-            var isOver = false
-        }
-
-        private let state = Mutex(State())
-
-        func hold(_ continuation: CheckedContinuation<String?, Never>) {
-            let isOver = state.withLock { state in
-                if !state.isOver { state.continuation = continuation }
-                return state.isOver
-            }
-            if isOver { continuation.resume(returning: nil) }
-        }
-
-        func resume(_ name: String?) {
-            let continuation = state.withLock { state in
-                state.isOver = true
-                return state.continuation.take()
-            }
-            continuation?.resume(returning: name)
-        }
-    }
 }
