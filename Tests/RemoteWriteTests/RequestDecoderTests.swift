@@ -77,7 +77,8 @@ struct RequestDecoderTests {
         ] as [([String], Rejection)])
     func badLabels(labels: [String], rejection: Rejection) throws {
         let limits = DecodeLimits(
-            labelsPerSeries: 3, labelNameBytes: 16, labelValueBytes: 32, expandedLabelBytes: 1000, valuesPerRequest: 100)
+            labelsPerSeries: 3, labelNameBytes: 16, labelValueBytes: 32, expandedLabelBytes: 1000, valuesPerRequest: 100
+        )
         let decoding = Decoding(limits: limits)
         let body =
             Build.seriesV1(labels, [Build.sample(0, 1), Build.sample(0, 2)])

@@ -54,7 +54,7 @@ enum ServiceCommand {
         clinux_tune_malloc()
         Signals.ignoreBrokenPipes()
         // Before the file is read: whoever changes it afterwards and says so is heard.
-        let hangups = Signals.hangups()
+        let hangups = await Signals.hangups()
         // Before the port is open: who sees that it is ready may stop it.
         let terminations = await Signals.terminations()
         let settings = try options.load(role.configurationRole)

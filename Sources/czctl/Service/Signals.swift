@@ -7,10 +7,11 @@ enum Signals {
     static func terminations() async -> AsyncStream<String> {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingOldest(1))
         for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
-            await watch(number) {
+            await watch(number) { source in
                 _ = signal(number, SIG_DFL)
                 continuation.yield(name)
                 continuation.finish()
+                source.cancel()
             }
         }
         return stream
@@ -18,27 +19,23 @@ enum Signals {
 
     /// Returns once the source is in place, with a handler of its own: until then the signal does what it did before. To
     /// ignore it meanwhile would lose one that comes between.
-    private static func watch(_ number: Int32, _ body: @escaping @Sendable () -> Void) async {
+    private static func watch(
+        _ number: Int32, _ body: @escaping @Sendable (any DispatchSourceSignal) -> Void
+    ) async {
         let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-        // The handler holds its source: it lives until it fires.
-        source.setEventHandler {
-            body()
-            source.cancel()
-        }
+        // The handler holds its source: it lives until it is cancelled.
+        source.setEventHandler { body(source) }
         await withCheckedContinuation { continuation in
             source.setRegistrationHandler { continuation.resume() }
             source.resume()
         }
     }
 
-    /// Each SIGHUP from now on; of several that come while one is worked on, one is kept.
-    static func hangups() -> AsyncStream<Void> {
-        _ = signal(SIGHUP, SIG_IGN)  // the source sees it all the same
+    /// Each SIGHUP from the return of this on; of several that come while one is worked on, one is kept.
+    static func hangups() async -> AsyncStream<Void> {
+        _ = signal(SIGHUP, SIG_IGN)  // before that it says nothing, but must not kill
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global())
-        // The handler holds its source, for the life of the process.
-        source.setEventHandler { withExtendedLifetime(source) { _ = continuation.yield() } }
-        source.resume()
+        await watch(SIGHUP) { _ in _ = continuation.yield() }
         return stream
     }
 
