@@ -14,7 +14,12 @@ trap 'rm -rf "$log" "$evidence"' EXIT
 # means to speak at once speaks a minute later, and the server's timeouts are right to end it.
 swift_tests=0
 for part in --skip --filter; do
-    CIRRUS_EVIDENCE=$evidence swift test --skip-build "$@" $part SimulationTests 2>&1 | tee -a "$log"
+    CIRRUS_EVIDENCE=$evidence swift test --skip-build "$@" $part SimulationTests 2>&1 | tee -a "$log" || {
+        # Again at the end, where who reads only a log's last lines finds them.
+        echo "test: what failed:" >&2
+        grep -aE '^✘|^[^ ]* *error:|Fatal error|unexpected signal' "$log" | head -60 >&2
+        exit 1
+    }
     passed=$(sed -n 's/.*Test run with \([0-9]*\) tests.* passed.*/\1/p' "$log" | tail -1)
     [ "${passed:-0}" -gt 0 ] || { echo "test: no Swift test ran" >&2; exit 1; }
     swift_tests=$((swift_tests + passed))
