@@ -89,7 +89,8 @@ def main():
         service = Service(home)
         starts.append(service.seconds_to_ready * 1e3)
         service.stop()
-    print(f"cold start   {statistics.median(starts):6.0f} ms to /readyz (median of {STARTS}, {min(starts):.0f} to {max(starts):.0f})")
+    spread = f"median of {STARTS}, {min(starts):.0f} to {max(starts):.0f}"
+    print(f"cold start   {statistics.median(starts):6.0f} ms to /readyz ({spread})")
 
     service = Service(home)
     idle = service.watch(IDLE_SECONDS)

@@ -3,8 +3,8 @@
 
     scripts/oci_archive.py ROOT ARCHIVE [--tag cirrus:0.1.0]
 
-One gzip layer. What is in cloudzero/data belongs to nobody, all else to root; times are 0. `docker load` (25 and newer),
-`podman load` and `skopeo copy oci-archive:ARCHIVE` take it.
+One gzip layer. What is in cloudzero/data belongs to nobody, all else to root; times are 0. `docker load` (25 and
+newer), `podman load` and `skopeo copy oci-archive:ARCHIVE` take it.
 """
 
 import argparse
@@ -55,7 +55,8 @@ def image(root: Path, tag: str) -> dict[str, bytes]:
     def blob(content: bytes, media_type: str) -> dict:
         digest = hashlib.sha256(content).hexdigest()
         files[f"blobs/sha256/{digest}"] = content
-        return {"mediaType": f"application/vnd.oci.image.{media_type}", "digest": f"sha256:{digest}", "size": len(content)}
+        media = f"application/vnd.oci.image.{media_type}"
+        return {"mediaType": media, "digest": f"sha256:{digest}", "size": len(content)}
 
     unpacked = layer(root)
     packed = blob(gzip.compress(unpacked, compresslevel=9, mtime=0), "layer.v1.tar+gzip")
@@ -71,7 +72,7 @@ def image(root: Path, tag: str) -> dict[str, bytes]:
         "config": blob(encode(configuration), "config.v1+json"),
         "layers": [packed],
     }
-    # The first name is OCI's, of which it is the tag alone; the second is what containerd and Docker take for the whole.
+    # The first name is OCI's, the tag alone; the second is what containerd and Docker take for the whole.
     names = {"org.opencontainers.image.ref.name": tag.rpartition(":")[2], "io.containerd.image.name": tag}
     descriptor = blob(encode(manifest), "manifest.v1+json") | {"annotations": names}
     files["index.json"] = encode({"schemaVersion": 2, "manifests": [descriptor]})

@@ -17,7 +17,7 @@ for part in --skip --filter; do
     CIRRUS_EVIDENCE=$evidence swift test --skip-build "$@" $part SimulationTests 2>&1 | tee -a "$log" || {
         # Again at the end, where who reads only a log's last lines finds them.
         echo "test: what failed:" >&2
-        grep -aE '^✘|^[^ ]* *error:|Fatal error|unexpected signal' "$log" | head -60 >&2
+        grep -aE '^(✘|↳)|^[^ ]* *error:|Fatal error|unexpected signal' "$log" | head -60 >&2
         exit 1
     }
     passed=$(sed -n 's/.*Test run with \([0-9]*\) tests.* passed.*/\1/p' "$log" | tail -1)

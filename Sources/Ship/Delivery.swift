@@ -84,7 +84,8 @@ struct Delivery {
                 }
                 guard failed == nil, await waitForNext() else { break }
             }
-            for entry in queue.unfinished { giveUp(entry, dropsURL: false) }
+            for entry in queue.unfinished + begun.map(\.entry) { giveUp(entry, dropsURL: false) }
+            begun.removeAll { $0.entry.failure != nil }
             startRecording(&group)
             for await event in group { await absorb(event) }
         }

@@ -53,7 +53,12 @@ struct Outbox: Sendable {
     func move(_ files: [String], from: String, to: String) throws(IOError) {
         var moved = false
         for file in files where try fileSystem.exists("\(from)/\(file)") {
-            try fileSystem.rename("\(from)/\(file)", to: "\(to)/\(file)")
+            do throws(IOError) { try fileSystem.rename("\(from)/\(file)", to: "\(to)/\(file)") } catch {
+                // Another destination's end moved it at the same time.
+                guard try !fileSystem.exists("\(from)/\(file)"), try fileSystem.exists("\(to)/\(file)") else {
+                    throw error
+                }
+            }
             moved = true
         }
         guard moved else { return }

@@ -45,17 +45,19 @@ extension ShipmentPass {
         var purged = 0
         if let retention = context.options.uploadedRetention, !context.options.purgesLazily || pressure >= .medium {
             let before = context.now - Int64(retention / .milliseconds(1))
-            purged += try await purge(before: before, limit: Self.purgeLimit)
+            let old = try await context.ledger.purgeable(
+                before: before, limit: Self.purgeLimit, by: senders.map(\.name))
+            purged += try await purge(old)
         }
         guard try usage().pressure >= .high else { return purged }
-        let delivered = try await context.ledger.counts(of: .uploaded)
+        let delivered = try await context.ledger.purgeable(before: .max, limit: .max, by: senders.map(\.name))
         // At the critical mark, and from the high one on in memory, two and a half times as many: by default a fifth of
         // them, and half.
         let isSevere = pressure == .critical || isInMemory
         let percent = Int64(context.options.purgePercent) * (isSevere ? 5 : 2) / 2
-        let share = (delivered * min(percent, 100) + 99) / 100
+        let share = (delivered.count * Int(min(percent, 100)) + 99) / 100
         context.metrics.diskCleanupPercentage.set(Double(min(percent, 100)))
-        let removed = try await purge(before: .max, limit: Int(min(share, Int64(Self.purgeLimit))))
+        let removed = try await purge(Array(delivered.prefix(min(share, Self.purgeLimit))))
         let percentNow = Int(try usage().percent)
         context.logger.warning(
             "space was short: delivered files are removed before their time",
@@ -63,9 +65,7 @@ extension ShipmentPass {
         return purged + removed
     }
 
-    /// The oldest files delivered before `before`, at most `limit`.
-    private func purge(before: Int64, limit: Int) async throws -> Int {
-        let files = try await context.ledger.purgeable(before: before, limit: limit)
+    private func purge(_ files: [String]) async throws -> Int {
         guard !files.isEmpty else { return 0 }
         try await move(files, from: .uploaded, to: .purging)
         for file in files {
@@ -106,7 +106,7 @@ extension ShipmentPass {
 
     /// Sets the gauges from the ledger and the volume.
     func refreshMetrics() async throws -> UnsentSummary {
-        let unsent = try await context.ledger.unsent()
+        let unsent = try await context.ledger.unsent(at: senders.map(\.name))
         let counts = try await context.ledger.counts()
         let usage = try usage()
         let metrics = context.metrics

@@ -92,6 +92,11 @@ package final class ShipService: Sendable {
     /// What the last finished cycle did; nil before the first.
     package var lastReport: PassReport? { last.withLock { $0 } }
 
+    /// What is not yet at every configured destination.
+    package func unsent() async throws(ShipError) -> UnsentSummary {
+        try await ledger.unsent(at: work.senders.map(\.name))
+    }
+
     /// Starts a cycle now instead of at its time. From anywhere.
     package func wake() { wakeUp.raise() }
 
@@ -124,8 +129,10 @@ package final class ShipService: Sendable {
     }
 
     private func cycles() async {
-        while !context.stop.isRaised, !Task.isCancelled {
+        while !Task.isCancelled {
+            // Before the look at `stop`, which is raised before it: then neither is missed.
             wakeUp.lower()
+            guard !context.stop.isRaised else { return }
             _ = await pass()
             _ = await wakeUp.wait(atMost: context.options.sendInterval, context.clocks.sleep)
         }

@@ -1,4 +1,5 @@
 internal import DiskIO
+internal import Logging
 internal import Parquet
 
 /// One attempt to deliver one file: checked against its name (I8), then sent. The row says `uploading` before, and the
@@ -84,7 +85,12 @@ struct UploadAttempt: Sendable {
             try? copy.remove(context.fileSystem)
             throw error
         }
-        try copy.remove(context.fileSystem)
+        do throws(IOError) { try copy.remove(context.fileSystem) } catch {
+            // What became of the upload matters more; the next copy replaces this one, or the next start sweeps it.
+            context.logger.warning("cannot remove a compressed copy", metadata: ["error": "\(error)"])
+        }
+        // The copy's bytes, not the file's: it is made again.
+        if case .damaged(let failure) = outcome { return .again(failure, after: nil) }
         return outcome
     }
 

@@ -160,6 +160,14 @@ def test_authorities_are_read_again(make_cirrus, put_server, tmp_path):
     wait_until(lambda: server.objects, f"a delivery\n{shipper.tail()}")
 
 
+def test_authorities_may_be_the_systems_own(make_cirrus, put_server):
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+    if not bundle.exists():
+        pytest.skip(f"no {bundle} here")
+    server = put_server()
+    ship(lake(make_cirrus, server, ca_file=str(bundle)), server)
+
+
 def test_client_certificate(make_cirrus, put_server, tmp_path):
     authority, clients = Authority("servers"), Authority("clients")
     server = put_server(authority.issue(), clients)

@@ -56,6 +56,17 @@ extension CloudZeroShippingTests {
         #expect(transport.abandonCalls.isEmpty)
     }
 
+    @Test(arguments: [ShipmentState.abandoned, .quarantined])
+    func whatAnOperatorHasToDecideIsNotSaidToBeGone(state: ShipmentState) async throws {
+        let kept = try volume.addFile(1, in: state == .abandoned ? volume.layout.abandoned : volume.layout.quarantine)
+        try volume.addFile(2)
+        answerWithReplay(#"[{"ref_id":"\#(kept)","url":"\#(UploadServer.url(kept))"}]"#)
+        let shipper = try shipper()
+        #expect(await shipper.pass().uploaded == 1)
+        #expect(transport.abandonCalls.isEmpty)
+        #expect(try await shipper.ledger.row(kept, "cloudzero")?.state == state)
+    }
+
     @Test func aFailedAbandonIsTriedAgain() async throws {
         try volume.addFile(1)
         let shipper = try shipper { $0.maxRetries = 0 }

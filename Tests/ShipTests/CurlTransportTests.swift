@@ -75,6 +75,17 @@ import Testing
         #expect(error?.reason == reason)
     }
 
+    @Test(arguments: ["gopher://user:canary-1@127.0.0.1:1", "http://user:canary-2@127.0.0.1:port:1"])
+    func aProxyThatIsNoneIsNotQuoted(proxy: String) async throws {
+        let transport = CurlTransport(
+            userAgent: "test", network: NetworkOptions(environmentProxy: proxy), fileSystem: PosixFileSystem())
+        let error = await #expect(throws: TransportError.self) {
+            try await transport.send(request(.get, "http://127.0.0.1:1/"))
+        }
+        let text = try #require(error).text
+        #expect(text.contains("proxy") && !text.contains("canary"))
+    }
+
     @Test func aFileThatIsGoneIsSaid() async throws {
         let body = HTTPRequest.Body.file(path: "/nowhere/at/all", byteCount: 1, digest: "")
         let error = await #expect(throws: TransportError.self) {

@@ -34,4 +34,13 @@ import Testing
         #expect(try await ledger.abandonments("lake", limit: 9).isEmpty)
         #expect(try await ledger.abandon(all, reason: "r", told: [], dryRun: false, at: 5).isEmpty)
     }
+
+    @Test func whatIsPutBackIsNotToldAsGivenUp() async throws {
+        let ledger = try LedgerTests.open(volume)
+        _ = try await ledger.insert(
+            [LedgerTests.file("a"), LedgerTests.file("b")], "api", as: .discovered, at: 1, detail: "")
+        _ = try await ledger.abandon(.all, reason: "r", told: ["api"], dryRun: false, at: 2)
+        #expect(try await ledger.retry(.files(["a"]), dryRun: false, at: 3).count == 1)
+        #expect(try await ledger.abandonments("api", limit: 9).map(\.referenceID) == ["b"])
+    }
 }

@@ -31,15 +31,17 @@ import Testing
         #expect(try await ledger.history("a", "d").map(\.to) == ["discovered", "uploading"])
     }
 
-    @Test func oneBadRowOfAnAllocationChangesNone() async throws {
+    @Test func aRowThatAnotherProcessMovedHoldsUpNoOther() async throws {
         let ledger = try Self.open(volume)
         _ = try await ledger.insert([Self.file("a"), Self.file("b")], "d", as: .discovered, at: 1, detail: "")
         let rows = try await ledger.list(.all)
         try await ledger.move("b", "d", from: .discovered, to: .uploading, at: 1, .none, detail: "")
-        await #expect(throws: ShipError.self) {
-            try await ledger.allocate(rows.map { ($0, RedactedURL("u"), 5) }, at: 2)
-        }
-        #expect(try await ledger.row("a", "d")?.state == .discovered)
+        let allocated = try await ledger.allocate(rows.map { ($0, RedactedURL("u"), 5) }, at: 2)
+        #expect(allocated.map(\.file) == ["a"] && allocated[0].state == .allocated)
+        #expect(try await ledger.row("a", "d")?.url == RedactedURL("u"))
+        #expect(try await ledger.row("b", "d")?.state == .uploading)
+        try await ledger.fail(rows, ShipFailure(.fileRead, "why"), notBeforeMilliseconds: 0, at: 3)
+        #expect(try await ledger.list(.states([.failed])).isEmpty, "both are elsewhere by now")
     }
 
     @Test func deliveryWipesTheURLAndIsCountedOnce() async throws {
@@ -47,7 +49,7 @@ import Testing
         _ = try await ledger.insert([Self.file("a")], "d", as: .discovered, at: 1, detail: "")
         for time in [Int64(2), 5] {
             let row = try #require(try await ledger.row("a", "d"))
-            try await ledger.allocate([(row, RedactedURL("https://h/k?SECRET"), 99)], at: time)
+            _ = try await ledger.allocate([(row, RedactedURL("https://h/k?SECRET"), 99)], at: time)
             try await ledger.move(
                 "a", "d", from: .allocated, to: .uploading, at: time, .attempt, detail: "")
             try await ledger.move(

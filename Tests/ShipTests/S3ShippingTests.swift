@@ -151,94 +151,27 @@ import Testing
         #expect(shipper.lines.all.contains { $0.contains("clock differs") && $0.contains("7200") })
     }
 
-    // MARK: Parts
-
-    /// A bucket that puts parts together.
-    static func parts(_ seen: StubTransport.Seen) -> HTTPResponse {
-        if seen.url.hasSuffix("?uploads=") {
-            return HTTPResponse(200, "<R><UploadId>id/1+</UploadId></R>")
+    @Test func aCopyThatIsDamagedIsMadeAgain() async throws {
+        let name = try volume.addFile(0)
+        let first = SharedFlag()
+        transport.answer { _ in
+            first.setOnce() ? .failure(TransportError(.digestMismatch, "other bytes")) : .success(HTTPResponse(200))
         }
-        if seen.method == "POST" {
-            return HTTPResponse(200, "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
-        }
-        return HTTPResponse(200, headers: ["etag": "\"part\(seen.url.split(separator: "partNumber=").last!.first!)\""])
-    }
-
-    @Test func aLargeFileGoesInParts() async throws {
-        let name = try volume.addFile(0, bytes: Array("0123456789".utf8))
-        transport.answer { .success(Self.parts($0)) }
-        let shipper = try shipper(adjust: { $0.partByteCount = 4 })
-        #expect(await shipper.pass().uploaded == 1)
-        #expect(transport.seen.map(\.method) == ["POST", "PUT", "PUT", "PUT", "POST"])
-        #expect(transport.seen[1].url.contains("?partNumber=1&uploadId=id%2F1%2B"))
-        #expect(transport.seen[1].headers["x-amz-content-sha256"] == hex(Digest.of(Array("0123".utf8), .sha256)))
-        #expect(transport.seen[3].headers["x-amz-content-sha256"] == hex(Digest.of(Array("89".utf8), .sha256)))
-        let body = transport.seen[4].body
-        #expect(body.contains("<Part><PartNumber>3</PartNumber><ETag>&quot;part3&quot;</ETag></Part>"))
+        let report = await (try shipper(adjust: { $0.compression = .zstd })).pass()
+        #expect(report.uploaded == 1 && report.quarantined == 0)
         #expect(try volume.names(volume.layout.uploaded) == [name])
-        let database = try RawDatabase(volume.layout.ledger)
-        #expect(try database.integer("SELECT (SELECT COUNT(*) FROM multipart) + COUNT(*) FROM multipart_part") == 0)
     }
 
-    @Test func anotherProcessGoesOnWithTheParts() async throws {
-        try volume.addFile(0, bytes: Array("0123456789".utf8))
-        transport.answer { seen in
-            if seen.url.contains("partNumber=3") { return .failure(TransportError(.connection, "reset")) }
-            return .success(Self.parts(seen))
+    @Test func aRetryThatIsNotMadeLeavesItsFailureAndItsBackOff() async throws {
+        for number in 0..<2 { try volume.addFile(number) }
+        transport.answer { [transport] _ in
+            let denied = AnswerRulesTests.xml("InvalidAccessKeyId")
+            return .success(transport.puts.count <= 2 ? HTTPResponse(500) : HTTPResponse(403, denied))
         }
-        do {
-            let shipper = try shipper(adjust: { $0.partByteCount = 4 }, options: { $0.maxRetries = 0 })
-            #expect(await shipper.pass().failed == 1)
-        }
-        transport.answer { .success(Self.parts($0)) }
-        let before = transport.seen.count
-        let shipper = try shipper(adjust: { $0.partByteCount = 4 })
-        #expect(await shipper.service.pass(ignoringBackOff: true).uploaded == 1)
-        let after = transport.seen.dropFirst(before).map { "\($0.method) \($0.url.contains("partNumber=3"))" }
-        #expect(after == ["PUT true", "POST false"])
-    }
-
-    @Test func whatCannotSucceedIsAborted() async throws {
-        try volume.addFile(0, bytes: Array("0123456789".utf8))
-        transport.answer { seen in
-            if seen.url.contains("partNumber=2") { return .success(HTTPResponse(405)) }
-            return .success(Self.parts(seen))
-        }
-        #expect(await (try shipper(adjust: { $0.partByteCount = 4 })).pass().failed == 1)
-        #expect(transport.seen.last?.method == "DELETE" && transport.seen.last?.url.contains("uploadId=id") == true)
-    }
-
-    @Test func a200WithAnErrorIsNoEnd() async throws {
-        try volume.addFile(0, bytes: Array("0123456789".utf8))
-        let failed = SharedFlag()
-        transport.answer { seen in
-            if seen.method == "POST", !seen.url.hasSuffix("?uploads="), failed.setOnce() {
-                return .success(HTTPResponse(200, AnswerRulesTests.xml("InternalError")))
-            }
-            return .success(Self.parts(seen))
-        }
-        #expect(await (try shipper(adjust: { $0.partByteCount = 4 })).pass().uploaded == 1)
-        #expect(transport.seen.filter { $0.method == "PUT" }.count == 3, "the parts are there already")
-    }
-
-    @Test func anUploadThatIsGoneWasCompletedOrBeginsAnew() async throws {
-        let bytes = Array("0123456789".utf8)
-        try volume.addFile(0, bytes: bytes)
-        let digests = [bytes[0..<4], bytes[4..<8], bytes[8...]].flatMap { Digest.of(Array($0), .md5) }
-        let etag = hex(Digest.of(digests, .md5)) + "-3"
-        let lost = SharedFlag()
-        transport.answer { seen in
-            if seen.method == "HEAD" {
-                return .success(HTTPResponse(200, headers: ["content-length": "10", "etag": "\"\(etag)\""]))
-            }
-            if seen.method == "POST", !seen.url.hasSuffix("?uploads=") {
-                if lost.setOnce() { return .failure(TransportError(.timedOut, "the answer was lost")) }
-                return .success(HTTPResponse(404, AnswerRulesTests.xml("NoSuchUpload")))
-            }
-            return .success(Self.parts(seen))
-        }
-        #expect(await (try shipper(adjust: { $0.partByteCount = 4 })).pass().uploaded == 1)
-        #expect(transport.seen.filter { $0.method == "PUT" }.count == 3 && transport.seen.last?.method == "HEAD")
+        let shipper = try shipper(options: { $0.uploadWidth = 1 })
+        _ = await shipper.pass()
+        #expect(transport.puts.count == 3)
+        #expect(try await shipper.states("s3") == [.failed, .failed])
     }
 
     // MARK: Credentials

@@ -18,7 +18,10 @@ extension CloudZeroSender {
         var missing: [Abandonment] = []
         for request in requests {
             do {
-                guard let row = try await context.ledger.row(request.referenceID, name), try isHere(row.file) else {
+                let known = try await context.ledger.row(request.referenceID, name)
+                // An operator's to decide: that a file cannot be had is said for good.
+                if [.abandoned, .quarantined].contains(known?.state) { continue }
+                guard let row = known, try isHere(row.file) else {
                     missing.append(
                         Abandonment(referenceID: request.referenceID, reason: "failed to find this file locally"))
                     continue
@@ -41,17 +44,14 @@ extension CloudZeroSender {
     ) async throws -> Shipment? {
         guard !request.url.isEmpty else {
             if row.state == .uploaded {
-                try await context.ledger.move(
-                    row.file, name, from: .uploaded, to: .discovered, at: context.now, .none, detail: "replay asked")
+                let move = LedgerMove(row, to: .discovered, .none, "replay asked")
+                _ = try await context.ledger.apply([move], at: context.now)
             }
             return nil
         }
         let (url, expires) = try presigned(request.url, response)
         noteObject(of: row, url)
-        try await context.ledger.allocate([(row, url, expires)], at: context.now)
-        var again = row
-        (again.state, again.url, again.urlExpiresMilliseconds) = (.allocated, url, expires)
-        return again
+        return try await context.ledger.allocate([(row, url, expires)], at: context.now).first
     }
 
     private func isHere(_ file: String) throws(ShipFailure) -> Bool {

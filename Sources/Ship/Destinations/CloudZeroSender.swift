@@ -7,7 +7,6 @@ internal import Synchronization
 struct CloudZeroSender: Sender {
     let context: ShipContext
     let api: UploadAPI
-    let kind = "cloudzero"
     private let quiet = QuietTime()
 
     init(context: ShipContext, api: UploadAPI) {
@@ -167,12 +166,7 @@ struct CloudZeroSender: Sender {
             context.metrics.presignedURLErrors.count(failure.code)
             try await context.ledger.note(failure, of: name, at: context.now)
         }
-        try await context.ledger.allocate(allocated, at: context.now)
-        return allocated.map { row, url, expires in
-            var row = row
-            (row.state, row.url, row.urlExpiresMilliseconds) = (.allocated, url, expires)
-            return row
-        }
+        return try await context.ledger.allocate(allocated, at: context.now)
     }
 
     /// The same reference id has to be the same object each time: an attempt whose answer was lost may have stored it.

@@ -5,7 +5,6 @@ internal import Synchronization
 /// Copies files to `<path>/[dt=…/hr=…/]<name>`: complete and durable when the name appears there.
 struct DirectorySender: Sender {
     let name: String
-    let kind = "directory"
     let chunk = 200
     let path: String
     let hive: Bool

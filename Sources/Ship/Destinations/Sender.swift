@@ -2,7 +2,6 @@
 /// several times. What throws is the ledger's failure: everything else ends in an outcome.
 protocol Sender: Sendable {
     var name: String { get }
-    var kind: String { get }
     /// Rows a chunk.
     var chunk: Int { get }
     /// What is sent is compressed so.

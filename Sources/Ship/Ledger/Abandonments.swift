@@ -30,15 +30,19 @@ extension Ledger {
         return found
     }
 
+    /// In a transaction.
+    func forgetAbandonment(of file: String, _ destination: String) throws(ShipError) {
+        try connection.run(
+            "DELETE FROM abandonment WHERE destination = ? AND reference_id = ?", .text(destination), .text(file))
+    }
+
     /// The server took these.
     package func removeAbandonments(
         _ abandonments: [Abandonment], _ destination: String, at now: Int64
     ) throws(ShipError) {
         try connection.transaction { () throws(ShipError) in
             for one in abandonments {
-                try connection.run(
-                    "DELETE FROM abandonment WHERE destination = ? AND reference_id = ?", .text(destination),
-                    .text(one.referenceID))
+                try forgetAbandonment(of: one.referenceID, destination)
                 try recordHistory(
                     one.referenceID, destination, at: now, from: nil, to: "abandon call", detail: one.reason)
             }

@@ -13,7 +13,7 @@ package actor Ledger {
     private init(_ connection: consuming Connection) { self.connection = connection }
 
     /// Opens the shipper's ledger, making it when there is none. One that is damaged, or no ledger at all, is moved to
-    /// `quarantine/` and a new one made; its rows come back from the directories (`LedgerRebuild`).
+    /// `quarantine/` and a new one made; its rows come back from the directories (`ShipmentPass.adopt`).
     /// - Returns: the ledger, and a sentence when a file was set aside.
     package static func open(
         _ layout: VolumeLayout, _ fileSystem: any FileSystem, wallMilliseconds: Int64

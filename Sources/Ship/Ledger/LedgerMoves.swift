@@ -62,31 +62,28 @@ extension Ledger {
         }
     }
 
-    /// Stores the URLs of one allocate call: every row, or none.
+    /// Stores the URLs of one allocate call.
+    /// - Returns: the rows as they are now, without those that another process moved meanwhile.
     package func allocate(
         _ rows: [(row: Shipment, url: RedactedURL, expiresMilliseconds: Int64)], at now: Int64
-    ) throws(ShipError) {
-        try connection.transaction { () throws(ShipError) in
-            for (row, url, expires) in rows {
-                try moveInTransaction(
-                    row.file, row.destination, from: row.state, to: .allocated, at: now,
-                    .url(url, expiresMilliseconds: expires), detail: "\(url)")
-            }
+    ) throws(ShipError) -> [Shipment] {
+        let moves = rows.map { row, url, expires in
+            LedgerMove(row, to: .allocated, .url(url, expiresMilliseconds: expires), "\(url)")
+        }
+        return zip(rows, try apply(moves, at: now)).filter { $0.1 }.map { allocated, _ in
+            var row = allocated.row
+            (row.state, row.url) = (.allocated, allocated.url)
+            row.urlExpiresMilliseconds = allocated.expiresMilliseconds
+            return row
         }
     }
 
-    /// Marks rows as failed for one common reason.
+    /// Marks rows as failed for one common reason; those that another process moved meanwhile are its business.
     package func fail(
         _ rows: [Shipment], _ failure: ShipFailure, notBeforeMilliseconds: Int64, at now: Int64
     ) throws(ShipError) {
-        try connection.transaction { () throws(ShipError) in
-            for row in rows {
-                try moveInTransaction(
-                    row.file, row.destination, from: row.state, to: .failed, at: now,
-                    .failure(failure, notBeforeMilliseconds: notBeforeMilliseconds, dropsURL: false),
-                    detail: failure.description)
-            }
-        }
+        let change = RowChange.failure(failure, notBeforeMilliseconds: notBeforeMilliseconds, dropsURL: false)
+        _ = try apply(rows.map { LedgerMove($0, to: .failed, change, failure.description) }, at: now)
     }
 
     /// Quarantines a file at every destination that does not have it: its bytes are not what its name says (I8).
@@ -150,6 +147,8 @@ extension Ledger {
         guard try update.step() else { return false }
         while try update.step() {}
         if move.to == .uploaded { try forgetParts(file, destination) }
+        // It is sent after all: the server is not told that it never comes.
+        if [.discovered, .uploaded].contains(move.to) { try forgetAbandonment(of: file, destination) }
         try recordHistory(
             file, destination, at: now, from: move.from.rawValue, to: move.to.rawValue, detail: move.detail)
         if case .failure(let failure, _, _) = move.change { try note(failure, of: destination, at: now) }

@@ -69,20 +69,27 @@ extension Ledger {
         return names
     }
 
-    /// Rows in one state.
-    package func counts(of state: ShipmentState) throws(ShipError) -> Int64 {
-        try counts().filter { $0.state == state }.reduce(0) { $0 + $1.files }
+    /// `destination IN (...)`; nil is every destination that the ledger knows.
+    private static func among(_ destinations: [String]?) -> (condition: String, values: [SQLValue]) {
+        guard let destinations else { return ("TRUE", []) }
+        let places = destinations.map { _ in "?" }.joined(separator: ", ")
+        return ("destination IN (\(places))", destinations.map { .text($0) })
     }
 
     /// Delivered files, everywhere before `milliseconds`, whose local copies may go: the oldest, at most `limit` names.
-    package func purgeable(before milliseconds: Int64, limit: Int) throws(ShipError) -> [String] {
+    /// - Parameter destinations: who has to have them. One that the configuration does not name any more keeps nothing.
+    package func purgeable(
+        before milliseconds: Int64, limit: Int, by destinations: [String]? = nil
+    ) throws(ShipError) -> [String] {
+        let (condition, values) = Self.among(destinations)
         var query = try connection.prepare(
             """
-            SELECT file FROM shipment GROUP BY file HAVING MIN(state IN ('uploaded', 'purging', 'purged'))
+            SELECT file FROM shipment WHERE \(condition) GROUP BY file
+            HAVING MIN(state IN ('uploaded', 'purging', 'purged'))
             AND MAX(state IN ('uploaded', 'purging')) AND MAX(COALESCE(uploaded_ms, 0)) < ?
             ORDER BY MAX(COALESCE(uploaded_ms, 0)), file LIMIT ?
             """)
-        try query.bind([.integer(milliseconds), .integer(Int64(limit))])
+        try query.bind(values + [.integer(milliseconds), .integer(Int64(limit))])
         var names: [String] = []
         while try query.step() { names.append(query.text(0)) }
         return names
@@ -149,13 +156,16 @@ extension Ledger {
         return counts
     }
 
-    package func unsent() throws(ShipError) -> UnsentSummary {
+    /// - Parameter destinations: whose files count.
+    package func unsent(at destinations: [String]? = nil) throws(ShipError) -> UnsentSummary {
+        let (condition, values) = Self.among(destinations)
         var query = try connection.prepare(
             """
             SELECT COUNT(*), COALESCE(SUM(bytes), 0), COALESCE(SUM(rows), 0), MIN(first) FROM
             (SELECT MAX(bytes) AS bytes, MAX(COALESCE(rows, 0)) AS rows, MIN(discovered_ms) AS first FROM shipment
-            WHERE state IN ('discovered', 'allocated', 'uploading', 'failed') GROUP BY file)
+            WHERE \(condition) AND state IN ('discovered', 'allocated', 'uploading', 'failed') GROUP BY file)
             """)
+        try query.bind(values)
         guard try query.step() else { return UnsentSummary(files: 0, bytes: 0, rows: 0) }
         return UnsentSummary(
             files: query.integer(0), bytes: query.integer(1), rows: query.integer(2),

@@ -44,10 +44,15 @@ extension Ledger {
         return found
     }
 
+    /// Instead of an upload that could not be aborted, with its parts.
     func begin(_ upload: PartialUpload, _ destination: String, at now: Int64) throws(ShipError) {
-        try connection.run(
-            "INSERT OR REPLACE INTO multipart VALUES (?, ?, ?, ?, ?, ?)", .text(upload.file), .text(destination),
-            .text(upload.uploadID), .text(upload.key), .integer(Int64(clamping: upload.partByteCount)), .integer(now))
+        try connection.transaction { () throws(ShipError) in
+            try forgetParts(upload.file, destination)
+            try connection.run(
+                "INSERT INTO multipart VALUES (?, ?, ?, ?, ?, ?)", .text(upload.file), .text(destination),
+                .text(upload.uploadID), .text(upload.key), .integer(Int64(clamping: upload.partByteCount)),
+                .integer(now))
+        }
     }
 
     func addPart(_ number: Int, etag: String, of file: String, _ destination: String) throws(ShipError) {

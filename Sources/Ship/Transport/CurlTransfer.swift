@@ -162,6 +162,10 @@ internal import DiskIO
         // SAFETY: libcurl ends the text with NUL inside the buffer; curl_easy_strerror's is static.
         var text = unsafe String(cString: errorText)
         if text.isEmpty { text = unsafe String(cString: curl_easy_strerror(code)) }
+        // libcurl quotes all of it, with its password.
+        if text.hasPrefix("Unsupported proxy") {
+            text = "the proxy's URL is not one that libcurl takes; look at http.proxy and at HTTPS_PROXY, HTTP_PROXY"
+        }
         text = network.scrubbed(RedactedURL.scrubbed(text))
         switch code {
         case CURLE_OPERATION_TIMEDOUT: return TransportError(.timedOut, text)

@@ -27,10 +27,12 @@ final class TrustedAuthorities {
 
     /// - Throws: `.unusableRequest` when nothing can be read at `path`: then nobody is trusted, rather than fewer.
     func current() throws(TransportError) -> [UInt8] {
-        let found = files.compactMap(Self.stamp)
-        guard found.contains(where: { $0.path != systemBundle }) else {
+        let own = files.compactMap(Self.stamp)
+        guard !own.isEmpty else {
             throw TransportError(.unusableRequest, "cannot read http.ca_file \(path): no such file, or not readable")
         }
+        let system = own.contains { $0.path == systemBundle } ? nil : Self.stamp(systemBundle)
+        let found = [system].compactMap(\.self) + own
         guard found != stamps else { return bundle }
         var text: [UInt8] = []
         for file in found {
@@ -44,12 +46,12 @@ final class TrustedAuthorities {
         return text
     }
 
-    /// The system's bundle, and the file or the directory's files.
+    /// The file, or the directory's files.
     private var files: [String] {
         let names: [String]
         // It is no directory: then it is a file.
-        do throws(IOError) { names = try PosixFileSystem().list(path) } catch { return [systemBundle, path] }
-        return [systemBundle] + names.filter { !$0.hasPrefix(".") }.map { "\(path)/\($0)" }
+        do throws(IOError) { names = try PosixFileSystem().list(path) } catch { return [path] }
+        return names.filter { !$0.hasPrefix(".") }.map { "\(path)/\($0)" }
     }
 
     private static func stamp(_ path: String) -> Stamp? {

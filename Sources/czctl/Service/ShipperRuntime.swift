@@ -27,7 +27,7 @@ final class ShipperRuntime: Sendable {
         while true {
             let report = await ship.pass(ignoringBackOff: true)
             lastError = report.failures.first ?? lastError
-            let unsent = try await ship.ledger.unsent()
+            let unsent = try await ship.unsent()
             let isOver = clocks.uptime() >= deadline
             if unsent.files == 0 || isOver {
                 let quarantined = try await ship.ledger.counts().filter { $0.state == .quarantined }

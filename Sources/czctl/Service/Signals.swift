@@ -17,8 +17,8 @@ enum Signals {
         return stream
     }
 
-    /// Returns once the source is in place, with a handler of its own: until then the signal does what it did before. To
-    /// ignore it meanwhile would lose one that comes between.
+    /// Returns once the source is in place, with a handler of its own: until then the signal does what it did before.
+    /// To ignore it meanwhile would lose one that comes between.
     private static func watch(
         _ number: Int32, _ body: @escaping @Sendable (any DispatchSourceSignal) -> Void
     ) async {

@@ -131,6 +131,12 @@ extension S3Sender {
         let body = "<CompleteMultipartUpload>\(parts.joined())</CompleteMultipartUpload>"
         let request = S3Request(.post, upload.key, query: [("uploadId", upload.uploadID)], headers: onceHeaders)
         let response = try await exchange(request.withBytes(Array(body.utf8)), accepting: [404, 412])
+        if response.status == 412 {
+            // Something has the key: this file, sent whole or in parts, or another one.
+            let receipt = try await existing(upload.key, etags: [file.etag, witness.md5], witness.byteCount)
+            try await abort(upload)
+            return receipt
+        }
         guard response.status == 200 else { return try await completedBefore(upload, file, witness) }
         let text = String(decoding: response.body, as: UTF8.self)
         // S3 answers 200 before it knows the end.
@@ -197,7 +203,7 @@ extension S3Sender {
         for upload in uploads.map(String.init) {
             let found = ServerWords.between("<Key>", "</Key>", upload)
             let id = ServerWords.between("<UploadId>", "</UploadId>", upload)
-            guard found == name || found.hasSuffix("/" + name) else { continue }
+            guard found == name || found.hasSuffix("/" + name), !id.isEmpty else { continue }
             let request = S3Request(.delete, key, query: [("uploadId", id)])
             do throws(S3Stop) { _ = try await exchange(request, accepting: [404]) } catch {
                 context.logger.warning("cannot drop an unfinished upload", metadata: ["file": "\(file)"])

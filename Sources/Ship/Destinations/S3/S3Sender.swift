@@ -8,7 +8,6 @@ internal import Synchronization
 struct S3Sender: Sender {
     let context: ShipContext
     let options: S3Options
-    let kind = "s3"
     let chunk = 200
     let template: ObjectKeyTemplate
     let credentials: AWSCredentialSource
@@ -58,7 +57,7 @@ struct S3Sender: Sender {
     private func sendWhole(_ key: String, path: String, _ witness: FileWitness) async throws -> Receipt {
         let request = S3Request(.put, key, headers: objectHeaders + onceHeaders).withFile(path, offset: 0, witness)
         let response = try await exchange(request, accepting: [412])
-        guard response.status != 412 else { return try await existing(key, etag: witness.md5, witness.byteCount) }
+        guard response.status != 412 else { return try await existing(key, etags: [witness.md5], witness.byteCount) }
         guard case .uploaded(let receipt) = judge(response, md5: witness.md5) else {
             throw S3Stop(judge(response, md5: witness.md5))
         }
@@ -78,12 +77,12 @@ struct S3Sender: Sender {
     var onceHeaders: [(name: String, value: String)] { options.refusesOverwrites ? [("if-none-match", "*")] : [] }
 
     /// The receipt of an object that is there already, if it is this file.
-    /// - Parameter etag: what a service that shows plain MD5s answers.
-    func existing(_ key: String, etag: String, _ byteCount: UInt64) async throws -> Receipt {
+    /// - Parameter etags: what a service that shows plain MD5s may answer.
+    func existing(_ key: String, etags: [String], _ byteCount: UInt64) async throws -> Receipt {
         let response = try await exchange(S3Request(.head, key), accepting: [])
-        let found = response.headers["etag"].map(AnswerRules.plainETag)
+        let found = response.headers["etag"].map { AnswerRules.plainETag($0).lowercased() }
         let sameSize = response.headers["content-length"] == "\(byteCount)"
-        guard sameSize, found == nil || AnswerRules.hidesDigest(response) || found?.lowercased() == etag else {
+        guard sameSize, found.map(etags.contains) ?? true || AnswerRules.hidesDigest(response) else {
             let text = "another object has the key \(key); move it away and retry"
             throw S3Stop(.failed(ShipFailure(.fileCreate, text), dropsURL: false))
         }
