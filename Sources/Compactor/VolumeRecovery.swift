@@ -22,12 +22,20 @@ package struct RecoveredVolume: Sendable {
         let manifests = try Publication(layout, in: fileSystem).recover(
             now: clocks.wallMilliseconds(), window: window.milliseconds)
         var known = manifests.requests.map { (fingerprint: $0.fingerprint, answer: $0.answer) }
+        // As `BatchAnswer.keptTextByteLimit` says. Answers of manifests have no reasons.
+        var (firstExplained, textByteCount) = (known.count, 0)
         var inflated: [UInt8] = []
         log = try Recovery(layout, in: fileSystem).run(retired: manifests.retired, newVolume: newVolume) { _, record in
             do throws(BatchError) {
                 let header = try BatchHeader(
                     payload: record.payload, isCompressed: record.isCompressed, inflated: &inflated)
                 known.append((header.fingerprint, header.answer))
+                textByteCount += header.answer.text.utf8.count
+                while textByteCount > BatchAnswer.keptTextByteLimit {
+                    textByteCount -= known[firstExplained].answer.text.utf8.count
+                    known[firstExplained].answer = known[firstExplained].answer.withoutReasons
+                    firstExplained += 1
+                }
             } catch {
                 // A batch of another program version: the compaction that meets it reports it.
             }

@@ -49,7 +49,11 @@ package struct BatchAnswer: Equatable, Sendable {
         self.text = text
     }
 
-    /// What is kept of it for a retransmit: reasons can have 4 KiB, and there are a million answers to keep.
+    /// Bytes of the answers' texts that are kept for retransmits, all together: reasons can have 4 KiB, and there may
+    /// be a million answers. The newest keep theirs, since a retransmit comes soon.
+    package static let keptTextByteLimit = 4 << 20
+
+    /// What is kept of it beyond that.
     package var withoutReasons: BatchAnswer {
         BatchAnswer(
             status: status, written: written, rejectedSamples: rejectedSamples, filteredSamples: filteredSamples,

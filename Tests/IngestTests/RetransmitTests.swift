@@ -37,7 +37,7 @@ final class IntakeFixture: Sendable {
             bodyByteLimit: 1 << 20, decodedByteLimit: decodedByteLimit, inFlightByteLimit: 1 << 22,
             inFlightRequestLimit: 100, diskReserveBytes: reserveBytes, decode: decode,
             seriesPerSegment: 1000, segmentByteLimit: 1 << 20, segmentAge: .seconds(60), rowsPerSegment: 10_000,
-            dedupWindow: .seconds(7200), dedupEntryLimit: 1000, keepsOthers: true, classify: { _ in .cost })
+            dedupWindow: .seconds(7200), dedupEntryLimit: 10_000, keepsOthers: true, classify: { _ in .cost })
         service = IngestService(
             eventLoop: group.any(), options: options, metrics: IngestMetrics(registry), clocks: clock.clocks,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -79,11 +79,15 @@ final class IntakeFixture: Sendable {
     }
 
     func post(_ request: HTTPRequest) async throws -> (status: Int, written: String?) {
-        let loop = group.any()
-        let response = try await loop.flatSubmit { [handler] in handler.handle(request, on: loop) }.get()
+        let response = try await answer(to: request)
         return (
             Int(response.status.code), response.headers.first(name: "X-Prometheus-Remote-Write-Samples-Written")
         )
+    }
+
+    func answer(to request: HTTPRequest) async throws -> HTTPResponse {
+        let loop = group.any()
+        return try await loop.flatSubmit { [handler] in handler.handle(request, on: loop) }.get()
     }
 
     static func request(_ names: [String], at timestamp: Int64 = 1) -> HTTPRequest {
@@ -171,6 +175,26 @@ struct RetransmitTests {
         }
         try await fixture.stop()
         #expect(try IntakeFixture.stored(disk) == ["up", "down"])
+    }
+
+    @Test("of 4 MiB of reasons the oldest are forgotten, the counts are not")
+    func reasonsAreBounded() async throws {
+        let fixture = try await IntakeFixture(SimulatedDisk())
+        let refused = [String](repeating: "", count: 150)
+        func text(_ number: Int) async throws -> String {
+            let response = try await fixture.answer(to: IntakeFixture.request(["up"] + refused, at: Int64(number)))
+            #expect(response.headers.first(name: "X-Prometheus-Remote-Write-Samples-Written") == "1")
+            return String(buffer: try #require(response.body))
+        }
+        let first = try await text(0)
+        #expect(first.utf8.count > 2_000)
+        #expect(try await text(0) == first)
+        let count = (4 << 20) / (first.utf8.count - 100) + 1  // the first line is made each time
+        var last = ""
+        for number in 1...count { last = try await text(number) }
+        #expect(try await text(count) == last, "the newest keep theirs")
+        #expect(try await text(0).contains("the reasons were given with the first answer"))
+        try await fixture.stop()
     }
 
     @Test("after dedup.window the same bytes are a new request")
