@@ -44,18 +44,30 @@ package struct Compaction {
         var reader = PlanReader(plan, layout: layout, in: fileSystem)
         try reader.survey()
         let survey = reader.parts
-        var tally = Tally()
-        var files: [CompactedFile] = []
         let order = SeriesOrder(reader.catalog)
+        var output = Output(
+            writer: PartWriter(
+                FileContext(options: options, layout: layout, fileSystem: fileSystem, keyValues: keyValues(plan))))
+        let gatheredLimit = PartSurvey.gatheredPartLimit(seriesCount: reader.catalog.count)
         var remaining = survey.parts[...]
         while !remaining.isEmpty {
-            let open = remaining.prefix(PartSurvey.openPartLimit)
-            let counts = try survey.rowCounts(open, reader)
-            for part in open {
-                files += try write(part, counts[part]!, reader, order, number: files.count, &tally, onProgress)
-            }
+            let open = remaining.prefix(PartSurvey.openPartLimit(seriesCount: reader.catalog.count))
             remaining = remaining.dropFirst(open.count)
+            let counts = try survey.rowCounts(open, reader)
+            var pass: [RowCollector.Group] = []
+            var rows = 0
+            for group in open.lazy.flatMap({ groups(of: $0, counts[$0]!, order) }) {
+                if pass.count == gatheredLimit || rows + group.rowCount > Self.collectRowLimit {
+                    try write(pass, counts, reader, order, &output, onProgress)
+                    (pass, rows) = ([], 0)
+                }
+                pass.append(group)
+                rows += group.rowCount
+            }
+            try write(pass, counts, reader, order, &output, onProgress)
         }
+        try output.writer.finish()
+        let (files, tally) = (output.writer.files, output.tally)
         guard tally.written + tally.duplicates == survey.streamRows.values.reduce(0, +) else {
             throw CompactorError(reason: .unstable)
         }
@@ -85,52 +97,68 @@ package struct Compaction {
         var conflicts = 0
     }
 
-    /// Writes the files of one part.
+    private struct Output {
+        var writer: PartWriter
+        var tally = Tally()
+    }
+
+    /// The rows of a part as runs of series that are gathered together: as many as `collectRowLimit` allows, at least
+    /// one. A run begins a row group, so what they are decides the file's bytes.
+    private func groups(of part: Part, _ counts: [UInt32], _ order: SeriesOrder) -> [RowCollector.Group] {
+        let series = counts.indices.lazy.filter { counts[$0] > 0 }.map { UInt32($0) }
+            .sorted(by: order.isInRowOrder)[...]
+        var groups: [RowCollector.Group] = []
+        var start = series.startIndex
+        var rows = 0
+        for index in series.indices {
+            let count = Int(counts[Int(series[index])])
+            if index > start, rows + count > Self.collectRowLimit {
+                groups.append(RowCollector.Group(part: part, series: series[start..<index], rowCount: rows))
+                (start, rows) = (index, 0)
+            }
+            rows += count
+        }
+        if start < series.endIndex {
+            groups.append(RowCollector.Group(part: part, series: series[start...], rowCount: rows))
+        }
+        return groups
+    }
+
+    /// Gathers `pass` and writes it.
     private func write(
-        _ part: Part, _ counts: [UInt32], _ reader: PlanReader, _ order: SeriesOrder, number: Int,
-        _ tally: inout Tally, _ onProgress: (Int) throws -> Void
-    ) throws -> [CompactedFile] {
+        _ pass: [RowCollector.Group], _ counts: [Part: [UInt32]], _ reader: PlanReader, _ order: SeriesOrder,
+        _ output: inout Output, _ onProgress: (Int) throws -> Void
+    ) throws {
+        guard !pass.isEmpty else { return }
+        // The first last: each is let go when it is written.
+        var collected = Array(try RowCollector.collect(pass, counts, reader).reversed())
+        for group in pass {
+            if output.writer.part != group.part { try output.writer.begin(group.part) }
+            try write(collected.removeLast(), of: group.part, reader, order, &output, onProgress)
+        }
+    }
+
+    /// Writes what was gathered of a part, behind what is written of it.
+    private func write(
+        _ collected: RowCollector, of part: Part, _ reader: PlanReader, _ order: SeriesOrder,
+        _ output: inout Output, _ onProgress: (Int) throws -> Void
+    ) throws {
         let total = max(1, reader.parts.streamRows.values.reduce(0, +))
-        let context = FileContext(
-            options: options, layout: layout, fileSystem: fileSystem, keyValues: keyValues(reader.plan))
-        var writer = PartWriter(part, number: number, context: context)
         let builder = RowGroupColumns(
             part: part, catalog: reader.catalog, order: order, clusterName: options.clusterName,
             cloudAccountID: options.cloudAccountID, profile: options.profile,
             keepsLabel: options.labelFilters[part.stream])
-        let series = counts.indices.lazy.filter { counts[$0] > 0 }.map { UInt32($0) }
-            .sorted(by: order.isInRowOrder)[...]
-        var rest = series
-        while !rest.isEmpty {
-            let group = nextGroup(rest, counts)
-            rest = rest.dropFirst(group.count)
-            let collected = try RowCollector(group, of: part, counts: counts, reader)
-            tally.duplicates += collected.duplicates
-            tally.conflicts += collected.conflicts
-            tally.written += collected.rowCount
-            var row = 0
-            while row < collected.rowCount {
-                let end = builder.rowGroupEnd(collected, from: row, room: writer.room)
-                try writer.write(
-                    try builder.columns(collected, rows: row..<end), times: collected.times(row..<end))
-                row = end
-                try onProgress((tally.written + tally.duplicates - collected.rowCount + row) * 100 / total)
-            }
+        output.tally.duplicates += collected.duplicates
+        output.tally.conflicts += collected.conflicts
+        let before = output.tally.written + output.tally.duplicates
+        output.tally.written += collected.rowCount
+        var row = 0
+        while row < collected.rowCount {
+            let end = builder.rowGroupEnd(collected, from: row, room: output.writer.room)
+            try output.writer.write(try builder.columns(collected, rows: row..<end), times: collected.times(row..<end))
+            row = end
+            try onProgress((before + row) * 100 / total)
         }
-        try writer.finish()
-        return writer.files
-    }
-
-    /// The longest run of series that one pass gathers; at least one series.
-    private func nextGroup(_ series: ArraySlice<UInt32>, _ counts: [UInt32]) -> ArraySlice<UInt32> {
-        var rows = 0
-        var length = 0
-        for number in series {
-            rows += Int(counts[Int(number)])
-            if length > 0, rows > Self.collectRowLimit { break }
-            length += 1
-        }
-        return series.prefix(length)
     }
 
     /// Footer entries that say where the rows come from.

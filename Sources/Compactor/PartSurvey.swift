@@ -35,8 +35,18 @@ struct Part: Hashable, Comparable {
 
 /// Which parts a plan has, and how many rows each series has in some of them.
 struct PartSurvey {
-    /// Parts whose row counts are held at once: 4 bytes a series each.
-    static let openPartLimit = 16
+    /// Parts whose rows the survey counts as it finds them: 4 bytes a series each.
+    private static let countedPartLimit = 16
+    /// Numbers of series held for the parts in work: 4 bytes each.
+    private static let placeLimit = 1 << 21
+
+    /// Parts that are worked on at once. Whoever writes a year of hours is not read once an hour.
+    static func openPartLimit(seriesCount: Int) -> Int {
+        max(countedPartLimit, placeLimit / max(1, seriesCount))
+    }
+
+    /// Parts that are gathered at once: each takes two numbers a series meanwhile.
+    static func gatheredPartLimit(seriesCount: Int) -> Int { max(1, placeLimit / max(1, seriesCount)) }
 
     /// Rows whose series nobody defined: the definition's record was damaged.
     private(set) var orphanRows = 0
@@ -46,7 +56,7 @@ struct PartSurvey {
     private(set) var streamRows: [Streams: Int] = [:]
     private var found: [Part] = []
     private var numbers: [Part: Int] = [:]
-    /// Rows of each series in the first `openPartLimit` parts that were found, as long as it has been needed.
+    /// Rows of each series in the first `countedPartLimit` parts that were found, as long as it has been needed.
     private var counts: [[UInt32]] = []
 
     /// In the order of their files.
@@ -70,7 +80,7 @@ struct PartSurvey {
                     (times, part) = (next.times, number(of: next, seriesCount))
                 }
                 rows += 1
-                if part < Self.openPartLimit { counts[part][Int(known.series[reference])] += 1 }
+                if part < Self.countedPartLimit { counts[part][Int(known.series[reference])] += 1 }
             }
             if rows > 0 { streamRows[stream, default: 0] += rows }
         }
@@ -83,13 +93,13 @@ struct PartSurvey {
         let number = found.count
         found.append(part)
         numbers[part] = number
-        if number < Self.openPartLimit { counts.append([UInt32](repeating: 0, count: seriesCount)) }
+        if number < Self.countedPartLimit { counts.append([UInt32](repeating: 0, count: seriesCount)) }
         return number
     }
 
     /// Rows of each series of the catalog in each of `parts`: known, or counted in one more pass.
     func rowCounts(_ parts: ArraySlice<Part>, _ reader: PlanReader) throws -> [Part: [UInt32]] {
-        guard parts.allSatisfy({ numbers[$0, default: .max] < Self.openPartLimit }) else {
+        guard parts.allSatisfy({ numbers[$0, default: .max] < Self.countedPartLimit }) else {
             return try Self.count(parts, reader)
         }
         return Dictionary(
@@ -102,16 +112,23 @@ struct PartSurvey {
     /// Rows of each series in each of `parts`.
     private static func count(_ parts: ArraySlice<Part>, _ reader: PlanReader) throws -> [Part: [UInt32]] {
         var counts = parts.map { _ in [UInt32](repeating: 0, count: reader.catalog.count) }
-        let parts = Array(parts)
+        let numbers = Dictionary(uniqueKeysWithValues: zip(parts, counts.indices))
         try reader.forEachBatch {
             $0
         } body: { batch, known in
+            var times: ClosedRange<Int64>?
+            var open: [(stream: Streams, number: Int)] = []
             for row in batch.references.indices {
                 let reference = Int(batch.references[row])
-                let hour = Part.hour(of: batch.timestamps[row])
-                for index in parts.indices
-                where parts[index].hour == hour && known.belongs(reference, to: parts[index].stream) {
-                    counts[index][Int(known.series[reference])] += 1
+                if times?.contains(batch.timestamps[row]) != true {
+                    let hour = Part.hour(of: batch.timestamps[row])
+                    times = Part(stream: .cost, hour: hour).times
+                    open = Part.streams.compactMap { stream in
+                        numbers[Part(stream: stream, hour: hour)].map { (stream, $0) }
+                    }
+                }
+                for (stream, number) in open where known.belongs(reference, to: stream) {
+                    counts[number][Int(known.series[reference])] += 1
                 }
             }
         }

@@ -21,16 +21,17 @@ struct FileContext {
     let keyValues: [(String, String)]
 }
 
-/// Writes the rows of one part as files of at most `rowsPerFile` rows.
+/// Writes the rows of parts, one after the other, as files of at most `rowsPerFile` rows.
 struct PartWriter {
-    private let part: Part
+    private(set) var part: Part?
     private let context: FileContext
     private var open: OpenFile?
     private(set) var files: [CompactedFile] = []
     /// Number of the plan's next file; goes into the footer.
-    private(set) var nextNumber: Int
+    private var nextNumber: Int { files.count }
 
     private struct OpenFile {
+        let part: Part
         let path: String
         let sink: StagedFile
         var writer: ParquetWriter<StagedFile>
@@ -40,10 +41,12 @@ struct PartWriter {
         var maxTimestamp = Int64.min
     }
 
-    init(_ part: Part, number: Int, context: FileContext) {
+    init(_ context: FileContext) { self.context = context }
+
+    /// What is written from now on is of `part`.
+    mutating func begin(_ part: Part) throws {
+        try finish()
         self.part = part
-        self.context = context
-        nextNumber = number
     }
 
     /// Rows that the open file still takes.
@@ -53,7 +56,7 @@ struct PartWriter {
     ///
     /// - Parameter times: the smallest and largest timestamp.
     mutating func write(_ columns: [ColumnValues], times: ClosedRange<Int64>) throws {
-        if open == nil { open = try start() }
+        if open == nil, let part { open = try start(part) }
         try open!.writer.write(rowGroup: columns)
         open!.content.add(rowGroup: columns)
         open!.rows += columns[0].count
@@ -62,7 +65,7 @@ struct PartWriter {
         if room <= 0 { try finish() }
     }
 
-    private func start() throws -> OpenFile {
+    private func start(_ part: Part) throws -> OpenFile {
         let path = "\(context.layout.staging)/part-\(nextNumber).tmp"
         let sink = try StagedFile(path, in: context.fileSystem)
         // Rows are in the order of whole label sets: without some labels only the metrics are still in order.
@@ -73,7 +76,8 @@ struct PartWriter {
             profile: context.options.profile)
         options.bloomFilterColumns = ["metric_name"]
         return OpenFile(
-            path: path, sink: sink, writer: try ParquetWriter(schema: .cloudzero, options: options, sink: sink))
+            part: part, path: path, sink: sink,
+            writer: try ParquetWriter(schema: .cloudzero, options: options, sink: sink))
     }
 
     /// Ends the open file: durable, named by its hash, read again and compared with what the log said (I5).
@@ -86,14 +90,13 @@ struct PartWriter {
         _ = try file.writer.finish(keyValues: keyValues)
         let sha256 = hex(try file.sink.finish())
         let name = ReferenceID(
-            kind: part.kind, minSampleMilliseconds: file.minTimestamp, maxSampleMilliseconds: file.maxTimestamp,
+            kind: file.part.kind, minSampleMilliseconds: file.minTimestamp, maxSampleMilliseconds: file.maxTimestamp,
             hash: String(sha256.prefix(ReferenceID.hashDigitCount)))
         let path = "\(context.layout.staging)/\(name)"
         try context.fileSystem.rename(file.path, to: path)
         try verify(path, name: "\(name)", sha256: sha256, rows: file.rows, content: file.content)
         files.append(
             CompactedFile(name: "\(name)", byteCount: file.sink.byteCount, sha256: sha256, rows: file.rows))
-        nextNumber += 1
     }
 
     private func verify(

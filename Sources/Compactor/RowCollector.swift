@@ -1,7 +1,14 @@
 internal import Samples
 
-/// Rows of some series of one part, gathered in one pass and put in order.
+/// Rows of some series of one part, gathered in a pass and put in order.
 struct RowCollector {
+    /// What one collector gathers: series of a part in row order, at least one.
+    struct Group {
+        let part: Part
+        let series: ArraySlice<UInt32>
+        let rowCount: Int
+    }
+
     /// One sample, small: a pass holds a million of them.
     struct Row {
         /// Milliseconds since the part's hour began.
@@ -21,32 +28,54 @@ struct RowCollector {
     /// Rows that share series and timestamp with another of another value: kept.
     private(set) var conflicts = 0
 
-    private let firstTime: Int64
+    /// Of the part, in milliseconds since 1970.
+    private let times: ClosedRange<Int64>
     private let reader: PlanReader
+    /// Where the next row of each series goes, by the series' place in `series`.
+    private var cursor: [UInt32] = []
 
-    /// - Parameter counts: rows of every series of the catalog in `part`.
-    init(_ series: ArraySlice<UInt32>, of part: Part, counts: [UInt32], _ reader: PlanReader) throws {
-        self.series = series
-        self.reader = reader
-        firstTime = part.times.lowerBound
-        // Where the next row of each series goes, by the series' place in `series`.
-        var cursor: [UInt32] = []
-        var placeOf = [UInt32](repeating: .max, count: counts.count)
+    /// Gathers all of `groups` in one pass: a record is read once, however many parts its rows belong to.
+    /// - Parameter counts: rows of every series of the catalog, by part.
+    static func collect(
+        _ groups: [Group], _ counts: [Part: [UInt32]], _ reader: PlanReader
+    ) throws -> [RowCollector] {
+        var collectors = groups.map { RowCollector($0, counts[$0.part]!, reader) }
+        let placesOf = collectors.map { $0.places(seriesCount: reader.catalog.count) }
+        var request = 0
+        try reader.forEachBatch { known in
+            groups.indices.map { index in
+                let stream = groups[index].part.stream
+                return known.series.indices.map {
+                    known.belongs($0, to: stream) ? placesOf[index][Int(known.series[$0])] : .max
+                }
+            }
+        } body: { (batch, places: [[UInt32]]) in
+            defer { request += 1 }
+            guard request < reader.requests.count else { throw CompactorError(reason: .unstable) }
+            for index in collectors.indices {
+                try collectors[index].take(batch, places[index], request: UInt32(request))
+            }
+        }
+        for index in collectors.indices { try collectors[index].finish(counts[groups[index].part]!) }
+        return collectors
+    }
+
+    private init(_ group: Group, _ counts: [UInt32], _ reader: PlanReader) {
+        (series, times, self.reader) = (group.series, group.part.times, reader)
         var total: UInt32 = 0
         cursor.reserveCapacity(series.count)
-        for (place, number) in series.enumerated() {
-            placeOf[Int(number)] = UInt32(place)
+        for number in series {
             cursor.append(total)
             total += counts[Int(number)]
         }
         rows = [Row](repeating: Row(time: 0, request: 0, value: 0), count: Int(total))
-        try gather(part, placeOf, &cursor)
-        var end: UInt32 = 0
-        for (place, number) in series.enumerated() {
-            end += counts[Int(number)]
-            guard cursor[place] == end else { throw CompactorError(reason: .unstable) }
-        }
-        order(counts)
+    }
+
+    /// The place in `series` of every series of the catalog; `UInt32.max` of one that is not gathered here.
+    private func places(seriesCount: Int) -> [UInt32] {
+        var places = [UInt32](repeating: .max, count: seriesCount)
+        for (place, number) in series.enumerated() { places[Int(number)] = UInt32(place) }
+        return places
     }
 
     var rowCount: Int { rows.count }
@@ -58,11 +87,11 @@ struct RowCollector {
             low = min(low, row.time)
             high = max(high, row.time)
         }
-        return firstTime + Int64(low)...firstTime + Int64(high)
+        return times.lowerBound + Int64(low)...times.lowerBound + Int64(high)
     }
 
     /// Milliseconds since 1970.
-    func timestamps(_ range: Range<Int>) -> [Int64] { rows[range].map { firstTime + Int64($0.time) } }
+    func timestamps(_ range: Range<Int>) -> [Int64] { rows[range].map { times.lowerBound + Int64($0.time) } }
 
     /// When the rows came, in milliseconds since 1970.
     func createdAt(_ range: Range<Int>) -> [Int64] {
@@ -72,26 +101,31 @@ struct RowCollector {
     /// Bits of the doubles.
     func values(_ range: Range<Int>) -> [Int64] { rows[range].map { Int64(bitPattern: $0.value) } }
 
-    private mutating func gather(_ part: Part, _ placeOf: [UInt32], _ cursor: inout [UInt32]) throws {
-        let lastTime = UInt64(part.times.upperBound - firstTime)
-        var request = 0
-        try reader.forEachBatch { known in
-            known.series.indices.map { known.belongs($0, to: part.stream) ? placeOf[Int(known.series[$0])] : .max }
-        } body: { (batch, places: [UInt32]) in
-            defer { request += 1 }
-            guard request < reader.requests.count else { throw CompactorError(reason: .unstable) }
-            for row in batch.references.indices {
-                let reference = Int(batch.references[row])
-                guard reference < places.count, places[reference] != .max else { continue }
-                let place = Int(places[reference])
-                let time = UInt64(bitPattern: batch.timestamps[row] &- firstTime)
-                guard time <= lastTime else { continue }
-                let slot = Int(cursor[place])
-                guard slot < rows.count else { throw CompactorError(reason: .unstable) }
-                rows[slot] = Row(time: UInt32(time), request: UInt32(request), value: batch.values[row])
-                cursor[place] += 1
-            }
+    /// Takes what `batch` has of this part. `places`: by reference.
+    private mutating func take(_ batch: Batch, _ places: [UInt32], request: UInt32) throws {
+        let lastTime = UInt64(times.upperBound - times.lowerBound)
+        for row in batch.references.indices {
+            let reference = Int(batch.references[row])
+            guard reference < places.count, places[reference] != .max else { continue }
+            let place = Int(places[reference])
+            let time = UInt64(bitPattern: batch.timestamps[row] &- times.lowerBound)
+            guard time <= lastTime else { continue }
+            let slot = Int(cursor[place])
+            guard slot < rows.count else { throw CompactorError(reason: .unstable) }
+            rows[slot] = Row(time: UInt32(time), request: request, value: batch.values[row])
+            cursor[place] += 1
         }
+    }
+
+    /// Every series has the rows that were counted before; now they are put in order.
+    private mutating func finish(_ counts: [UInt32]) throws {
+        var end: UInt32 = 0
+        for (place, number) in series.enumerated() {
+            end += counts[Int(number)]
+            guard cursor[place] == end else { throw CompactorError(reason: .unstable) }
+        }
+        cursor = []
+        order(counts)
     }
 
     /// Sorts each series by timestamp, keeping the log's order among equals, and joins equal rows.
