@@ -42,7 +42,7 @@ class Cirrus:
         }
         # How full this machine's disk happens to be is not to decide what is purged; a test's own volume does.
         if shutil.disk_usage(home).total > 10e9:
-            keys["database"]["available_storage"] = "64Gi"
+            keys["database"]["available_storage"] = "1Ti"
         for key, value in overrides.items():
             merge = isinstance(value, dict) and key != "destination"
             keys[key] = keys.get(key, {}) | value if merge else value
