@@ -100,7 +100,8 @@ let tests: [Target] = [
         name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),
     .testTarget(
-        name: "RemoteWriteTests", dependencies: ["CAllocations", "RemoteWrite", "Samples", "Snappy", "Bytes"],
+        name: "RemoteWriteTests",
+        dependencies: ["CAllocations", "TestKit", "RemoteWrite", "Samples", "Snappy", "Bytes"],
         swiftSettings: testSettings),
     .testTarget(name: "WALTests", dependencies: ["TestKit", "WAL", "DiskIO", "Bytes"], swiftSettings: testSettings),
     .testTarget(

@@ -68,14 +68,18 @@ public struct ByteReader: ~Escapable {
             cursor &+= 2
             return UInt64(first & 0x7F) | UInt64(second) &<< 7
         }
-        return try longVarint()
+        let (value, end) = try Self.longVarint(bytes, at: cursor)
+        cursor = end
+        return value
     }
 
-    @inlinable @_lifetime(self: copy self)
-    mutating func longVarint() throws(ByteError) -> UInt64 {
-        if remaining >= 8 {
-            // SAFETY: offset + 8 <= byteCount.
-            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self).littleEndian
+    /// Three bytes and more. It takes no reader, so that the callers' cursors can stay in registers.
+    /// - Returns: the value, and the offset after it.
+    @inlinable @inline(never)
+    static func longVarint(_ bytes: RawSpan, at start: Int) throws(ByteError) -> (value: UInt64, end: Int) {
+        if bytes.byteCount &- start >= 8 {
+            // SAFETY: start + 8 <= byteCount.
+            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start, as: UInt64.self).littleEndian
             let ends = ~word & 0x8080_8080_8080_8080
             if ends != 0 {
                 // The bits up to the end of the last byte, then seven of each eight, pushed together pair by pair.
@@ -84,20 +88,20 @@ public struct ByteReader: ~Escapable {
                 value = value & 0x007F_007F_007F_007F | (value & 0x7F00_7F00_7F00_7F00) &>> 1
                 value = value & 0x0000_3FFF_0000_3FFF | (value & 0x3FFF_0000_3FFF_0000) &>> 2
                 value = value & 0x0000_0000_0FFF_FFFF | (value & 0x0FFF_FFFF_0000_0000) &>> 4
-                cursor &+= bits &>> 3
-                return value
+                return (value, start &+ bits &>> 3)
             }
         }
         var value: UInt64 = 0
         var shift: UInt64 = 0
+        var offset = start
         while true {
             guard offset < bytes.byteCount else { throw .truncated }
             // SAFETY: offset < byteCount.
             let byte = unsafe bytes.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
-            cursor &+= 1
+            offset &+= 1
             guard shift < 63 || byte <= 1 else { throw .varintTooLong }
             value |= UInt64(byte & 0x7F) &<< shift
-            if byte < 0x80 { return value }
+            if byte < 0x80 { return (value, offset) }
             shift &+= 7
         }
     }

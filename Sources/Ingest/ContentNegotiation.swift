@@ -41,13 +41,13 @@ package enum ContentNegotiation: Equatable, Sendable {
 
     /// The parts between semicolons, trimmed; a semicolon in quotes is text.
     private static func parameters(_ value: String) -> [String] {
-        var parts = [""]
         var isQuoted = false
-        for character in value {
-            if character == "\"" { isQuoted.toggle() }
-            if character == ";", !isQuoted { parts.append("") } else { parts[parts.count - 1].append(character) }
+        // Bytes, here and below: looking for the bounds of characters took a twelfth of a request's time.
+        let parts = value.utf8.split(omittingEmptySubsequences: false) { byte in
+            if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+            return byte == UInt8(ascii: ";") && !isQuoted
         }
-        return parts.map(\.trimmed)
+        return parts.map { Substring($0).trimmed }
     }
 
     private static func unquoted(_ value: String) -> String {
@@ -69,7 +69,10 @@ package enum ContentNegotiation: Equatable, Sendable {
 extension StringProtocol {
     /// Without spaces and tabs around it.
     var trimmed: String {
-        let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-        return String(drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+        var rest = Substring(self).utf8
+        let isSpace: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        while let first = rest.first, isSpace(first) { rest.removeFirst() }
+        while let last = rest.last, isSpace(last) { rest.removeLast() }
+        return String(Substring(rest))
     }
 }

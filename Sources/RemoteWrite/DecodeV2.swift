@@ -52,38 +52,57 @@ extension RequestDecoder {
     private mutating func seriesV2(
         _ message: RawSpan, in body: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) {
-        var shape = SeriesShape()
-        var references = message.extracting(0..<0)
+        var shape = SeriesShape(message)
         var reader = ByteReader(message)
         while !reader.isAtEnd {
             let tag = try reader.varint()
             switch tag {
             case Self.packedReferences:
-                if references.byteCount > 0 { shape.isScattered = true }
-                references = try reader.lengthPrefixed()
+                if shape.references.byteCount > 0 { shape.isScattered = true }
+                shape.references = try reader.lengthPrefixed()
             case Self.plainReference:
                 shape.isScattered = true
                 try FieldReader.skip(tag, &reader)
+            case 2 << 3 | FieldReader.bytes:
+                shape.sampleCount += 1
+                shape.sample = try reader.lengthPrefixed()
+            case 5 << 3 | FieldReader.bytes:
+                if shape.metadata.byteCount > 0 { shape.isPlain = false }
+                shape.metadata = try reader.lengthPrefixed()
             case 6 << 3 | FieldReader.varint: shape.startTimestamp = Int64(bitPattern: try reader.varint())
             default:
-                if tag == 2 << 3 | FieldReader.bytes { shape.sampleCount += 1 }
                 if tag == 3 << 3 | FieldReader.bytes { shape.histogramCount += 1 }
+                shape.isPlain = false
                 try FieldReader.skip(tag, &reader)
             }
         }
-        guard shape.isScattered else { return try seriesV2(message, references, in: body, shape, into: &encoder) }
+        guard shape.isScattered else { return try seriesV2(message, shape, in: body, into: &encoder) }
         let gathered = try Self.gatherReferences(message)
         // SAFETY: UInt8 has no padding.
-        try seriesV2(message, unsafe gathered.bytes.span.bytes, in: body, shape, into: &encoder)
+        shape.references = unsafe gathered.bytes.span.bytes
+        try seriesV2(message, shape, in: body, into: &encoder)
     }
 
     /// What is told from a series' fields before any of them is used.
-    private struct SeriesShape {
+    private struct SeriesShape: ~Escapable {
+        var references: RawSpan
+        /// The last sample, and the last metadata.
+        var sample: RawSpan
+        var metadata: RawSpan
         var sampleCount = 0
         var histogramCount = 0
         var startTimestamp: Int64 = 0
         /// The references are not one packed field: legal protobuf, though no sender we know writes it.
         var isScattered = false
+        /// It has no field that must be looked at again, if it has no more than one sample.
+        var isPlain = true
+
+        @_lifetime(copy message)
+        init(_ message: RawSpan) {
+            references = message.extracting(0..<0)
+            sample = references
+            metadata = references
+        }
     }
 
     /// Field 1 of a series and of an exemplar, in both forms that protobuf has for numbers.
@@ -106,9 +125,9 @@ extension RequestDecoder {
     }
 
     private mutating func seriesV2(
-        _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ shape: SeriesShape,
-        into encoder: inout BatchEncoder
+        _ message: RawSpan, _ shape: SeriesShape, in body: RawSpan, into encoder: inout BatchEncoder
     ) throws(ByteError) {
+        let references = shape.references
         let values = shape.sampleCount + shape.histogramCount
         guard let entry = try entryV2(references, in: body, into: &encoder) else {
             if let rejection { reject(rejection, values, of: references, in: body) }
@@ -118,31 +137,46 @@ extension RequestDecoder {
         if shape.sampleCount > 0, shape.histogramCount > 0 {
             return reject(.mixedSamplesAndHistograms, values, of: references, in: body)
         }
-        try valuesV2(message, references, in: body, entry, startTimestamp: shape.startTimestamp, into: &encoder)
+        var metadata = MetadataMessage()
+        if shape.isPlain, shape.sampleCount == 1 {
+            try sampleV2(shape.sample, references, in: body, entry, shape.startTimestamp, into: &encoder)
+            try metadata.merge(shape.metadata)
+        } else {
+            try valuesV2(message, shape, in: body, entry, &metadata, into: &encoder)
+        }
+        if fault != nil { return }
+        try metadataV2(metadata, of: references, in: body, into: &encoder)
+    }
+
+    private mutating func sampleV2(
+        _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ entry: BatchEncoder.Entry,
+        _ startTimestamp: Int64, into encoder: inout BatchEncoder
+    ) throws(ByteError) {
+        let sample = try SampleMessage(message)
+        if accepts(sample.timestamp) {
+            add(sample, startTimestamp: startTimestamp, to: entry, into: &encoder)
+        } else {
+            reject(refusal(of: sample.timestamp), 1, of: references, in: body)
+        }
     }
 
     private mutating func valuesV2(
-        _ message: RawSpan, _ references: RawSpan, in body: RawSpan, _ entry: BatchEncoder.Entry, startTimestamp: Int64,
-        into encoder: inout BatchEncoder
+        _ message: RawSpan, _ shape: SeriesShape, in body: RawSpan, _ entry: BatchEncoder.Entry,
+        _ metadata: inout MetadataMessage, into encoder: inout BatchEncoder
     ) throws(ByteError) {
-        var metadata = MetadataMessage()
         var reader = ByteReader(message)
         while !reader.isAtEnd {
             let tag = try reader.varint()
             switch tag {
             case 2 << 3 | FieldReader.bytes:
-                let sample = try SampleMessage(try reader.lengthPrefixed())
-                if accepts(sample.timestamp) {
-                    add(sample, startTimestamp: startTimestamp, to: entry, into: &encoder)
-                } else {
-                    reject(refusal(of: sample.timestamp), 1, of: references, in: body)
-                }
+                let sample = try reader.lengthPrefixed()
+                try sampleV2(sample, shape.references, in: body, entry, shape.startTimestamp, into: &encoder)
             case 3 << 3 | FieldReader.bytes:
                 let histogram = try reader.lengthPrefixed()
                 if let refused = try addHistogram(
-                    histogram, source: .v2, startTimestamp: startTimestamp, to: entry, into: &encoder)
+                    histogram, source: .v2, startTimestamp: shape.startTimestamp, to: entry, into: &encoder)
                 {
-                    reject(refused, 1, of: references, in: body)
+                    reject(refused, 1, of: shape.references, in: body)
                 }
             case 4 << 3 | FieldReader.bytes:
                 try exemplarV2(try reader.lengthPrefixed(), in: body, of: entry, into: &encoder)
@@ -151,7 +185,6 @@ extension RequestDecoder {
             }
             if fault != nil { return }
         }
-        try metadataV2(metadata, of: references, in: body, into: &encoder)
     }
 
     /// The series that `references` name; nil when it is refused.

@@ -5,8 +5,6 @@ struct SymbolTable {
     private var starts: [UInt32] = []
     private var lengths: [UInt32] = []
     private var hashes: [UInt64] = []
-    /// Of the symbols of the series in work.
-    private var seriesHashes: [UInt64] = []
 
     var count: Int { starts.count }
 
@@ -23,27 +21,38 @@ struct SymbolTable {
         hashes.append(xxh3(symbol, seed: seed))
     }
 
-    /// The identity of the series that a packed field names: a hash over its symbols' hashes.
+    /// The identity of the series that a packed field names: its symbols' hashes, which are keyed, a pair at a time
+    /// through the folded multiplication of wyhash and XXH3, in two lanes that take the pair the other way round.
     /// - Parameter limit: most references a label set may have.
     /// - Returns: nil when they are more, an odd number, or refer to no symbol.
-    mutating func seriesKey(of references: RawSpan, limit: Int, seed: UInt64) throws(ByteError) -> Hash128? {
-        seriesHashes.removeAll(keepingCapacity: true)
-        let hashes = hashes
-        // Room is made once: a reference costs no look at the array.
-        try seriesHashes.append(addingCapacity: min(references.byteCount, limit) + 1) { out throws(ByteError) in
-            var reader = ByteReader(references)
-            while !reader.isAtEnd, out.freeCapacity > 0 {
-                let reference = try reader.varint()
-                guard reference < UInt64(hashes.count) else {
-                    out.removeAll()
-                    return
-                }
-                out.append(hashes[Int(truncatingIfNeeded: reference)])
-            }
+    func seriesKey(of references: RawSpan, limit: Int, seed: UInt64) throws(ByteError) -> Hash128? {
+        let hashes = hashes.span
+        let count = UInt64(hashes.count)
+        var (low, high) = (seed, ~seed)
+        var pairs = 0
+        var reader = ByteReader(references)
+        while !reader.isAtEnd {
+            let name = try reader.varint()
+            guard !reader.isAtEnd, pairs < limit / 2 else { return nil }
+            let value = try reader.varint()
+            guard name < count, value < count else { return nil }
+            pairs &+= 1
+            // SAFETY: both are below the count.
+            let nameHash = unsafe hashes[unchecked: Int(truncatingIfNeeded: name)]
+            let valueHash = unsafe hashes[unchecked: Int(truncatingIfNeeded: value)]
+            low = Self.folded(nameHash ^ Self.lowSecret, valueHash ^ low)
+            high = Self.folded(valueHash ^ Self.highSecret, nameHash ^ high)
         }
-        guard seriesHashes.count <= limit, seriesHashes.count % 2 == 0 else { return nil }
-        // SAFETY: UInt64 has no padding.
-        return Hash128(of: unsafe seriesHashes.span.bytes, seed: seed)
+        return Hash128(low: low, high: high)
+    }
+
+    // The fractions of the golden ratio and of pi: any numbers with bits all over would do.
+    private static var lowSecret: UInt64 { 0x9E37_79B9_7F4A_7C15 }
+    private static var highSecret: UInt64 { 0x243F_6A88_85A3_08D3 }
+
+    private static func folded(_ first: UInt64, _ second: UInt64) -> UInt64 {
+        let product = first.multipliedFullWidth(by: second)
+        return product.high ^ product.low
     }
 
     /// The key of a label in its batch: other references, another key, for both steps can be undone.

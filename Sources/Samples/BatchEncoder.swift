@@ -30,8 +30,12 @@ package struct BatchEncoder: ~Copyable {
     /// Emptied at rotation, so a segment never needs another to be read.
     private var table = KeyIndex()
     private var nextReference: UInt32 = 0
-    /// Of each series by its reference.
+    /// Of each series by its reference: half of its hash, and its streams.
+    private var keyHalves: [UInt64] = []
     private var streams: [Streams] = []
+    /// The series after the one found last. Senders keep their order, so it is mostly the next one asked for: looked at
+    /// first, it spares a probe of a table that is larger than the caches.
+    private var expected = 0
     /// Those of every series so far, while all have the same.
     private var commonStreams: Streams?
 
@@ -70,6 +74,7 @@ package struct BatchEncoder: ~Copyable {
     package mutating func startSegment() {
         table.removeAll()
         nextReference = 0
+        keyHalves.removeAll(keepingCapacity: true)
         streams.removeAll(keepingCapacity: true)
         commonStreams = nil
         knownMetadata = []
@@ -82,6 +87,7 @@ package struct BatchEncoder: ~Copyable {
         for key in newMetadata { knownMetadata.remove(key) }
         if newSeriesCount > 0 {
             nextReference = firstReference
+            keyHalves.removeLast(keyHalves.count - Int(firstReference))
             streams.removeLast(streams.count - Int(firstReference))
         }
         clearBatch()
@@ -104,9 +110,17 @@ package struct BatchEncoder: ~Copyable {
         metadataCount = 0
     }
 
-    package func find(_ key: Hash128) -> Entry? {
+    package mutating func find(_ key: Hash128) -> Entry? {
+        let guess = expected
+        // 64 bits are enough for one guess: a wrong one is taken once in 2^64.
+        if guess < keyHalves.count, keyHalves[guess] == key.high {
+            expected = guess &+ 1
+            return .reference(UInt32(truncatingIfNeeded: guess))
+        }
         guard let number = table.find(key) else { return nil }
-        return number == Self.filtered ? .filtered : .reference(number)
+        if number == Self.filtered { return .filtered }
+        expected = Int(number) &+ 1
+        return .reference(number)
     }
 
     /// The number of a label that the batch already has.
@@ -130,6 +144,7 @@ package struct BatchEncoder: ~Copyable {
         nextReference += 1
         newSeriesCount += 1
         if self.streams.isEmpty { commonStreams = streams } else if commonStreams != streams { commonStreams = nil }
+        keyHalves.append(key.high)
         self.streams.append(streams)
         newSeries.u8(streams.rawValue)
         newSeries.labelSet(labels)
