@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -228,3 +229,14 @@ def test_status_watch_on_a_terminal(service, encoder, terminal):
     assert screen.count("INTAKE") == 1, "one answer takes the place of the other"
     terminal.type("C-c")
     echoes(terminal)
+
+
+def test_pages_of_the_program_that_only_starting_used_are_given_back(make_cirrus):
+    cirrus = make_cirrus()
+    pid = cirrus.start().process.pid
+
+    def kibibytes(key: str) -> int:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+    wait_until(lambda: kibibytes("VmRSS:") < 0.75 * kibibytes("VmHWM:"), "less memory than starting took")

@@ -11,6 +11,9 @@ int clinux_rename_exclusively(const char *from, const char *to);
 int clinux_is_in_memory(const char *path);
 /// Few arenas and early trimming, so that freed memory goes back to the system (design.md §5).
 void clinux_tune_malloc(void);
+/// Gives back the resident pages of the program and its libraries that are as in their files. What is used again comes
+/// back from the page cache, 16 pages a fault.
+void clinux_release_program_pages(void);
 /// The command line's word `index`, 0 the program's own; NULL past the last.
 const char *clinux_argument(int index);
 #endif

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CLinux
 internal import Compactor
 internal import Configuration
 internal import DiskIO
@@ -91,6 +92,7 @@ final class Service: Sendable {
             if let intake {
                 collector = try await CollectorRuntime.start(environment, service: intake) { report in
                     onPublish(report)
+                    clinux_release_program_pages()
                     shipper?.ship.wake()
                     if shipper == nil { holder.wakeShipper(environment.layout.shipperSocket) }
                 }
@@ -195,6 +197,8 @@ final class Service: Sendable {
         _ terminations: AsyncStream<String>, _ hangups: AsyncStream<Void>,
         _ read: @escaping @Sendable () throws -> Loaded
     ) async throws {
+        // Most of what starting touched is not used again.
+        clinux_release_program_pages()
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.keepUpToDate(hangups, read) }
             try await self.serve(until: terminations)
