@@ -88,7 +88,7 @@ extension Key {
             "Percent of the uploaded files purged at once when space is short"),
         .size(
             "wal.segment_bytes", \.wal.segmentByteLimit, (64 << 10)...(1 << 30),
-            "The log starts a new segment at this size"),
+            "The log starts a new segment at this size; labels come on top, up to 8 times it or 128Mi in all"),
         .duration(
             "wal.segment_age", \.wal.segmentAge, .milliseconds(100) ... .seconds(86400),
             "The log starts a new segment at this age"),

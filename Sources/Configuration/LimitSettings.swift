@@ -10,7 +10,7 @@ package struct LimitSettings: Equatable, Sendable {
     package var labelValueByteLimit = 256 << 10
     /// Of all labels of a request, each counted as often as it is referred to.
     package var expandedLabelByteLimit = 32 << 20
-    package var seriesPerSegment = 1_000_000
+    package var seriesPerSegment = 2_000_000
     package var requestsInFlight = 512
     /// What requests that are not answered yet hold: bodies, records that wait for the disk, the body being inflated.
     package var bytesInFlight = 64 << 20

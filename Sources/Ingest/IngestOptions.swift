@@ -18,7 +18,8 @@ package struct IngestOptions: Sendable {
     package var futureTolerance = Duration.zero
     /// A segment with this many series is ended.
     package var seriesPerSegment: Int
-    /// A segment with this many payload bytes is ended.
+    /// A segment with this many payload bytes is ended; those of labels count apart, up to eight times as many in all
+    /// or 128 MiB.
     package var segmentByteLimit: Int
     package var segmentAge: Duration
     /// A segment with this many rows is ended.

@@ -19,6 +19,9 @@ package final class Intake {
     private static let attemptLimit = 3
     /// Inflated bytes whose storage is kept for the next request: that of a rare large one goes back.
     private static let keptBytes = 8 << 20
+    /// How far labels, which a segment has once for each of its series, may take it beyond its size.
+    private static let growthFactor = 8
+    private static let growthByteLimit = 128 << 20
 
     private struct Pending {
         let body: ByteBuffer
@@ -51,6 +54,7 @@ package final class Intake {
 
     private var epoch: UInt64 = 1
     private var epochBytes = 0
+    private var epochValueBytes = 0
     private var epochRows = 0
     private var epochStarted: Duration
 
@@ -226,12 +230,17 @@ package final class Intake {
         let record = PendingRecord(payload: batch.payload, isCompressed: batch.isCompressed, rows: batch.rows)
         log.submit(Submission(token: token, epoch: epoch, record: record))
         epochBytes += batch.payload.count
+        epochValueBytes += batch.valueByteCount
         epochRows += batch.rows
-        if epochBytes >= options.segmentByteLimit || epochRows >= options.rowsPerSegment
-            || encoder.seriesCount >= options.seriesPerSegment
-        {
-            rotate()
-        }
+        if isSegmentFull { rotate() }
+    }
+
+    /// Labels do not fill a segment: the next would begin with the same again.
+    private var isSegmentFull: Bool {
+        let limit = options.segmentByteLimit
+        return epochValueBytes >= limit
+            || epochBytes >= max(limit, min(limit * Self.growthFactor, Self.growthByteLimit))
+            || epochRows >= options.rowsPerSegment || encoder.seriesCount >= options.seriesPerSegment
     }
 
     /// Counts a request that is answered for good: one refused with a 503 comes again, and is counted then.
@@ -317,6 +326,7 @@ package final class Intake {
     private func startEpoch() {
         epoch += 1
         epochBytes = 0
+        epochValueBytes = 0
         epochRows = 0
         epochStarted = clocks.uptime()
         encoder.startSegment()

@@ -211,6 +211,7 @@ package struct BatchEncoder: ~Copyable {
         let rows = samples.count
         let others = hasOthers
         let streamRows = streamRows
+        let definitionBytes = labels.bytes.count + newSeries.count
         clearBatch()
         // A local one: the compiler cannot see that payload and compressed are apart.
         var block: [UInt8] = []
@@ -220,9 +221,11 @@ package struct BatchEncoder: ~Copyable {
         let isCompressed = length < payload.count
         let record = isCompressed ? Array(block[..<length]) : payload.bytes
         if block.count <= Self.keptBytes { swap(&block, &compressed) }
+        // No overflow: the log has no record of 2^31 bytes.
+        let valueByteCount = record.count * (payload.count - definitionBytes) / payload.count
         return EncodedBatch(
-            payload: record, isCompressed: isCompressed, inflatedByteCount: payload.count, rows: rows,
-            streamRows: streamRows, hasOthers: others)
+            payload: record, isCompressed: isCompressed, inflatedByteCount: payload.count,
+            valueByteCount: valueByteCount, rows: rows, streamRows: streamRows, hasOthers: others)
     }
 
     /// Without a look at the samples while all series have the same streams, as without filters they have.
@@ -278,6 +281,8 @@ package struct EncodedBatch: Sendable {
     package let payload: [UInt8]
     package let isCompressed: Bool
     package let inflatedByteCount: Int
+    /// Of the payload's bytes, about what is no label and no series.
+    package let valueByteCount: Int
     /// Samples in it.
     package let rows: Int
     package let streamRows: StreamRows
