@@ -8,10 +8,16 @@ package struct Bounds: Equatable {
     var max: [UInt8]?
     var isMaxExact: Bool
 
-    /// Of numbers.
-    init(_ range: ClosedRange<Int64>) {
-        min = Self.plain(range.lowerBound)
-        max = Self.plain(range.upperBound)
+    /// Of numbers, which are not NaN.
+    init(_ range: NumberRange, _ kind: Column.Kind) {
+        var (low, high) = (range.low, range.high)
+        if kind == .double {
+            // Readers take either zero for the other: the bounds hold both.
+            if Double(word: low) == 0 { low = (-0.0).word }
+            if Double(word: high) == 0 { high = 0.0.word }
+        }
+        min = Self.plain(low, kind)
+        max = Self.plain(high, kind)
         (isMinExact, isMaxExact) = (true, true)
     }
 
@@ -23,7 +29,8 @@ package struct Bounds: Equatable {
         isMaxExact = max == largest
     }
 
-    private static func plain(_ value: Int64) -> [UInt8] {
+    private static func plain(_ value: Int64, _ kind: Column.Kind) -> [UInt8] {
+        if kind == .boolean { return [UInt8(truncatingIfNeeded: value)] }
         var writer = ByteWriter()
         writer.u64(UInt64(bitPattern: value))
         return writer.bytes
@@ -74,50 +81,52 @@ package struct Bounds: Equatable {
 /// Bounds of a chunk and of each of its pages, taken from the values themselves: by the writer to state them, by
 /// `verify` to check what is stated.
 struct ChunkBounds: Equatable {
-    let chunk: Bounds
-    let pages: [Bounds]
+    /// nil when nothing can be compared: no value, or NaN alone.
+    let chunk: Bounds?
+    let pages: [Bounds?]
+    /// Rows, and elements of lists and maps, that are not there.
+    let nullCounts: [Int]
+    /// DOUBLE only.
+    let nanCounts: [Int]?
+    private let isNullPage: [Bool]
     /// Bytes of the strings of each page, without lengths; nil for numbers.
     let stringByteCounts: [Int]?
     /// Dictionary only: whether every entry is the value of some row.
     let usesEveryEntry: Bool
 
-    /// - Precondition: there is a page, and none is empty; indexes are below the number of entries.
-    init(_ values: ColumnValues, pages: [Range<Int>], byteLimit: Int) {
-        switch values {
-        case .int64(let numbers): self.init(numbers, pages)
+    /// - Precondition: there is a page, and none is without rows; indexes are below the number of entries.
+    init(_ values: ColumnValues, _ kind: Column.Kind, pages: [PageContent], byteLimit: Int) {
+        switch values.elements {
+        case .int64(let numbers): self.init(numbers, kind, pages)
         case .strings(let table): self.init(table, pages, byteLimit)
         case .dictionary(let entries, let indexes): self.init(entries, indexes, pages, byteLimit)
+        case .nested: preconditionFailure("elements are not nested")
         }
     }
 
-    private init(_ numbers: [Int64], _ pages: [Range<Int>]) {
-        let ranges = pages.map { page in
-            var (low, high) = (Int64.max, Int64.min)
-            for row in page {
-                low = Swift.min(low, numbers[row])
-                high = Swift.max(high, numbers[row])
-            }
-            return low...high
-        }
-        var whole = ranges[0]
-        for range in ranges {
-            whole = Swift.min(whole.lowerBound, range.lowerBound)...Swift.max(whole.upperBound, range.upperBound)
-        }
-        chunk = Bounds(whole)
-        self.pages = ranges.map { Bounds($0) }
+    private init(_ numbers: [Int64], _ kind: Column.Kind, _ pages: [PageContent]) {
+        let ranges = pages.map { NumberRange(numbers.span.extracting($0.values), kind) }
+        let whole = ranges.compactMap(\.self).reduce(nil) { $1.union($0, kind) }
+        chunk = whole.map { Bounds($0, kind) }
+        self.pages = ranges.map { $0.map { Bounds($0, kind) } }
+        nullCounts = pages.map(\.nullCount)
+        isNullPage = pages.map(\.values.isEmpty)
+        nanCounts =
+            kind == .double
+            ? pages.map { page in numbers[page.values].count { Double(word: $0).isNaN } } : nil
         stringByteCounts = nil
         usesEveryEntry = true
     }
 
     /// Marks which entries a page uses, then compares only those.
-    private init(_ entries: ByteTable, _ indexes: [UInt32], _ pages: [Range<Int>], _ byteLimit: Int) {
+    private init(_ entries: ByteTable, _ indexes: [UInt32], _ pages: [PageContent], _ byteLimit: Int) {
         var usedInPage = [Bool](repeating: false, count: entries.count)
         var usedInChunk = usedInPage
-        var extremes: [Extremes] = []
+        var extremes: [Extremes?] = []
         var byteCounts: [Int] = []
         for page in pages {
             var byteCount = 0
-            let rows = indexes.span.extracting(page)
+            let rows = indexes.span.extracting(page.values)
             var start = 0
             while start < rows.count {
                 let end = rows.endOfRun(from: start)
@@ -135,37 +144,48 @@ struct ChunkBounds: Equatable {
             extremes.append(Extremes(entries, used))
             byteCounts.append(byteCount)
         }
-        self.init(entries, extremes, byteLimit, byteCounts, usesEveryEntry: usedInChunk.allSatisfy { $0 })
+        self.init(entries, pages, extremes, byteLimit, byteCounts, usesEveryEntry: usedInChunk.allSatisfy { $0 })
     }
 
-    private init(_ table: ByteTable, _ pages: [Range<Int>], _ byteLimit: Int) {
-        let byteCounts = pages.map { table.plainByteCount($0) - $0.count * ByteTable.lengthByteCount }
-        self.init(table, pages.map { Extremes(table, $0) }, byteLimit, byteCounts, usesEveryEntry: true)
+    private init(_ table: ByteTable, _ pages: [PageContent], _ byteLimit: Int) {
+        let byteCounts = pages.map {
+            table.plainByteCount($0.values) - $0.values.count * ByteTable.lengthByteCount
+        }
+        let extremes = pages.map { Extremes(table, $0.values) }
+        self.init(table, pages, extremes, byteLimit, byteCounts, usesEveryEntry: true)
     }
 
     private init(
-        _ table: ByteTable, _ extremes: [Extremes], _ byteLimit: Int, _ byteCounts: [Int], usesEveryEntry: Bool
+        _ table: ByteTable, _ pages: [PageContent], _ extremes: [Extremes?], _ byteLimit: Int, _ byteCounts: [Int],
+        usesEveryEntry: Bool
     ) {
-        let all = Extremes(table, extremes.flatMap { [$0.smallest, $0.largest] })
-        chunk = all.bounds(table, byteLimit)
-        pages = extremes.map { $0.bounds(table, byteLimit) }
+        let all = Extremes(table, extremes.compactMap(\.self).flatMap { [$0.smallest, $0.largest] })
+        chunk = all?.bounds(table, byteLimit)
+        self.pages = extremes.map { $0?.bounds(table, byteLimit) }
+        nullCounts = pages.map(\.nullCount)
+        isNullPage = pages.map(\.values.isEmpty)
+        nanCounts = nil
         stringByteCounts = byteCounts
         self.usesEveryEntry = usesEveryEntry
     }
 
-    /// The pages' bounds as an index; nil when one page has no upper bound.
-    func columnIndex(_ type: PhysicalType) -> ColumnIndex? {
-        var index = ColumnIndex()
-        for page in pages {
-            guard let max = page.max else { return nil }
-            index.minimums.append(page.min)
-            index.maximums.append(max)
+    /// The pages' bounds as an index; nil when one page has values and no bounds.
+    func columnIndex(_ kind: Column.Kind) -> ColumnIndex? {
+        var index = ColumnIndex(isNullPage: isNullPage, nullCounts: nullCounts, nanCounts: nanCounts)
+        for (page, isNull) in zip(pages, isNullPage) {
+            guard isNull || page?.max != nil else { return nil }
+            index.minimums.append(page?.min ?? [])
+            index.maximums.append(page?.max ?? [])
         }
-        let neighbours = zip(pages, pages.dropFirst())
+        let known = pages.compactMap(\.self)
+        let neighbours = zip(known, known.dropFirst())
         func isOrdered(_ first: [UInt8]?, _ second: [UInt8]?) -> Bool {
             guard let first, let second else { return false }
-            if type == .int64 { return Self.number(first) <= Self.number(second) }
-            return !second.lexicographicallyPrecedes(first)
+            switch kind {
+            case .int64, .timestampMilliseconds: return Self.number(first) <= Self.number(second)
+            case .double: return Double(word: Self.number(first)) <= Double(word: Self.number(second))
+            case .string, .boolean: return !second.lexicographicallyPrecedes(first)
+            }
         }
         if neighbours.allSatisfy({ isOrdered($0.min, $1.min) && isOrdered($0.max, $1.max) }) {
             index.boundaryOrder = 1
@@ -181,8 +201,9 @@ struct ChunkBounds: Equatable {
 
     var statistics: Statistics {
         Statistics(
-            nullCount: 0, max: chunk.max, min: chunk.min, isMaxExact: chunk.max == nil ? nil : chunk.isMaxExact,
-            isMinExact: chunk.isMinExact)
+            nullCount: nullCounts.reduce(0, +), max: chunk?.max, min: chunk?.min,
+            isMaxExact: chunk?.max == nil ? nil : chunk?.isMaxExact, isMinExact: chunk?.isMinExact,
+            nanCount: nanCounts.map { $0.reduce(0, +) })
     }
 }
 
@@ -191,9 +212,9 @@ private struct Extremes {
     var smallest: Int
     var largest: Int
 
-    /// - Precondition: `rows` is not empty.
-    init(_ table: ByteTable, _ rows: some Collection<Int>) {
-        guard let first = rows.first else { preconditionFailure("a page is not empty") }
+    /// nil when there are no rows.
+    init?(_ table: ByteTable, _ rows: some Collection<Int>) {
+        guard let first = rows.first else { return nil }
         (smallest, largest) = (first, first)
         for row in rows {
             if ByteOrder.precedes(table[row], table[smallest]) { smallest = row }

@@ -142,6 +142,7 @@ extension Statistics {
         if let min { writer.binary(6, min) }
         if let isMaxExact { writer.bool(7, isMaxExact) }
         if let isMinExact { writer.bool(8, isMinExact) }
+        if let nanCount { writer.int64(9, nanCount) }
     }
 
     fileprivate init(_ field: CompactReader.Field, from reader: inout CompactReader) throws(ParquetError) {
@@ -152,6 +153,7 @@ extension Statistics {
             case 6: min = try reader.binary(field)
             case 7: isMaxExact = try reader.bool(field)
             case 8: isMinExact = try reader.bool(field)
+            case 9: nanCount = try reader.size(field)
             default: try reader.skip(field)
             }
         }

@@ -8,6 +8,7 @@ struct DecodedChunk {
         /// Header and body, within the chunk.
         let bytes: Range<Int>
         let storedHeader: [UInt8]
+        var rowCount = 0
     }
 
     var values = ColumnValues.int64([])
@@ -21,28 +22,34 @@ struct DecodedChunk {
     var pageRows: [Range<Int>] {
         var start = 0
         return dataPages.map { page in
-            defer { start += page.header.valueCount }
-            return start..<start + page.header.valueCount
+            defer { start += page.rowCount }
+            return start..<start + page.rowCount
         }
     }
 }
 
-/// Decodes the pages of one chunk of a REQUIRED flat column. No input traps or allocates much more than it holds.
+/// Decodes the pages of one chunk. No input traps or allocates much more than it holds.
 struct ColumnChunkReader {
-    /// Rows of a row group at most; ours have 2^18 or 2^20, and a page of a few bytes could claim 2^31.
+    /// Rows of a row group at most, and values of a column; ours have 2^18 or 2^20 rows, and a page of a few bytes
+    /// could claim 2^31.
     static let rowLimit = 1 << 24
     /// A Snappy element of 3 bytes gives 64 at most.
     private static let snappyRatioLimit = 22
 
     private let chunk: ColumnChunk
     private let bytes: [UInt8]
+    private let column: Column
     private let rowCount: Int
     private var position = 0
+    /// Values of each row, of a column that is not REQUIRED.
+    private var counts: [UInt32] = []
     private var raw: [UInt8] = []
     private var decoded = DecodedChunk()
 
-    static func decode(_ chunk: ColumnChunk, _ bytes: [UInt8], rowCount: Int) throws(ParquetError) -> DecodedChunk {
-        var reader = ColumnChunkReader(chunk, bytes, rowCount)
+    static func decode(
+        _ chunk: ColumnChunk, _ bytes: [UInt8], _ column: Column, rowCount: Int
+    ) throws(ParquetError) -> DecodedChunk {
+        var reader = ColumnChunkReader(chunk, bytes, column, rowCount)
         do throws(ParquetError) {
             try reader.decode()
         } catch {
@@ -51,9 +58,10 @@ struct ColumnChunkReader {
         return reader.decoded
     }
 
-    private init(_ chunk: ColumnChunk, _ bytes: [UInt8], _ rowCount: Int) {
+    private init(_ chunk: ColumnChunk, _ bytes: [UInt8], _ column: Column, _ rowCount: Int) {
         self.chunk = chunk
         self.bytes = bytes
+        self.column = column
         self.rowCount = rowCount
     }
 
@@ -61,16 +69,19 @@ struct ColumnChunkReader {
         guard chunk.codec == .snappy || chunk.codec == .uncompressed else {
             throw ParquetError(.notSupported("\(chunk.codec)"))
         }
-        guard rowCount <= Self.rowLimit else {
-            throw ParquetError(.tooLarge(what: "row group", size: rowCount, limit: Self.rowLimit))
+        guard rowCount <= Self.rowLimit, chunk.valueCount <= Self.rowLimit else {
+            let size = max(rowCount, chunk.valueCount)
+            throw ParquetError(.tooLarge(what: "row group", size: size, limit: Self.rowLimit))
         }
-        guard chunk.valueCount == rowCount else {
+        guard chunk.valueCount == rowCount || column.isRepeated else {
             throw ParquetError(.corrupt("\(chunk.valueCount) values for \(rowCount) rows"))
         }
-        switch chunk.type {
-        case .byteArray: try decodeStrings()
-        case .int64: try decodeNumbers()
-        default: throw ParquetError(.notSupported("physical type \(chunk.type.rawValue)"))
+        if column.kind == .string { try decodeStrings() } else { try decodeNumbers() }
+        if column.repetition != .required {
+            guard counts.count == rowCount else {
+                throw ParquetError(.corrupt("values of \(counts.count) rows for \(rowCount) rows"))
+            }
+            decoded.values = .nested(counts: counts, decoded.values)
         }
         guard position == bytes.count else { throw ParquetError(.corrupt("bytes after the last page of a column")) }
     }
@@ -84,9 +95,9 @@ struct ColumnChunkReader {
             decoded.values = .dictionary(entries: entries, indexes: try decodeIndexes(below: entries.count))
         } else {
             var table = ByteTable()
-            try forEachDataPage { page, body throws(ParquetError) in
+            try forEachDataPage { page, count, body throws(ParquetError) in
                 guard page.encoding == .plain else { throw ParquetError(.notSupported("\(page.encoding) of strings")) }
-                try table.append(plain: body, count: page.valueCount)
+                try table.append(plain: body, count: count)
             }
             decoded.values = .strings(table)
         }
@@ -96,16 +107,20 @@ struct ColumnChunkReader {
         var numbers: [Int64] = []
         numbers.reserveCapacity(min(rowCount, WriterProfile.compact.rowGroupRowLimit))
         if let page = try dictionaryPage() {
+            guard column.kind != .boolean else { throw ParquetError(.notSupported("a dictionary of booleans")) }
             var entries: [Int64] = []
             try withBody { body throws(ParquetError) in
                 try PlainEncoding.decode(body, count: page.valueCount, into: &entries)
             }
             numbers = try decodeIndexes(below: entries.count).map { entries[Int($0)] }
         } else {
-            try forEachDataPage { page, body throws(ParquetError) in
+            let kind = column.kind
+            try forEachDataPage { page, count, body throws(ParquetError) in
                 switch page.encoding {
-                case .plain: try PlainEncoding.decode(body, count: page.valueCount, into: &numbers)
-                case .deltaBinaryPacked: try DeltaBinaryPacked.decode(body, count: page.valueCount, into: &numbers)
+                case .plain where kind == .boolean: try PlainEncoding.decodeBits(body, count: count, into: &numbers)
+                case .plain: try PlainEncoding.decode(body, count: count, into: &numbers)
+                case .deltaBinaryPacked where kind != .boolean && kind != .double:
+                    try DeltaBinaryPacked.decode(body, count: count, into: &numbers)
                 default: throw ParquetError(.notSupported("\(page.encoding) of numbers"))
                 }
             }
@@ -117,7 +132,7 @@ struct ColumnChunkReader {
         var indexes: [UInt32] = []
         // Our row groups at most: what a file claims beyond it, it must first have.
         indexes.reserveCapacity(min(rowCount, WriterProfile.compact.rowGroupRowLimit))
-        try forEachDataPage { page, body throws(ParquetError) in
+        try forEachDataPage { page, count, body throws(ParquetError) in
             guard page.encoding == .rleDictionary else {
                 throw ParquetError(.notSupported("\(page.encoding) beside a dictionary"))
             }
@@ -125,7 +140,7 @@ struct ColumnChunkReader {
             // SAFETY: byteCount > 0.
             let width = unsafe Int(body.unsafeLoad(fromUncheckedByteOffset: 0, as: UInt8.self))
             try HybridRLE.decode(
-                body.extracting(droppingFirst: 1), width: width, count: page.valueCount, below: limit, into: &indexes)
+                body.extracting(droppingFirst: 1), width: width, count: count, below: limit, into: &indexes)
         }
         return indexes
     }
@@ -144,19 +159,35 @@ struct ColumnChunkReader {
         return page.header
     }
 
+    /// Calls `body` with the header of each data page, how many values are there, and these.
     private mutating func forEachDataPage(
-        _ body: (PageHeader, RawSpan) throws(ParquetError) -> Void
+        _ body: (PageHeader, Int, RawSpan) throws(ParquetError) -> Void
     ) throws(ParquetError) {
-        var missing = rowCount
+        var missing = chunk.valueCount
         while missing > 0 {
-            let page = try nextPage()
+            var page = try nextPage()
             guard page.header.type == .data else { throw ParquetError(.corrupt("a page that is not of data")) }
-            guard page.header.valueCount > 0, page.header.valueCount <= missing else {
-                throw ParquetError(.corrupt("a page of \(page.header.valueCount) values where \(missing) are missing"))
+            let count = page.header.valueCount
+            guard count > 0, count <= missing else {
+                throw ParquetError(.corrupt("a page of \(count) values where \(missing) are missing"))
+            }
+            page.rowCount = count
+            if column.repetition == .required {
+                try withBody { span throws(ParquetError) in try body(page.header, count, span) }
+            } else {
+                // Out of self, which the body's span borrows whole.
+                var counts: [UInt32] = []
+                swap(&counts, &self.counts)
+                try withBody { span throws(ParquetError) in
+                    let levels = try Levels.decode(
+                        span, count: count, isRepeated: column.isRepeated, into: &counts)
+                    page.rowCount = levels.rows
+                    try body(page.header, levels.values, span.extracting(droppingFirst: levels.end))
+                }
+                swap(&counts, &self.counts)
             }
             decoded.dataPages.append(page)
-            try withBody { span throws(ParquetError) in try body(page.header, span) }
-            missing -= page.header.valueCount
+            missing -= count
         }
     }
 

@@ -8,7 +8,7 @@ struct EncodedChunk {
         var offset: Int
         /// Header and body.
         var byteCount: Int
-        var rows: Range<Int>
+        var content: PageContent
     }
 
     /// Pages with their headers, the dictionary page first.
@@ -31,6 +31,8 @@ struct ColumnChunkWriter {
     private var compressed: [UInt8] = []
     private var tables: [UInt32] = []
     private var header = CompactWriter()
+    /// Of the column in work.
+    private var isRepeated = false
 
     init(_ options: WriterOptions) {
         window = options.snappyWindow
@@ -39,20 +41,24 @@ struct ColumnChunkWriter {
 
     /// - Throws: `.tooLarge` for a page that readers refuse.
     mutating func encode(
-        _ values: ColumnValues, as policy: Column.EncodingPolicy, pages: [Range<Int>]
+        _ values: ColumnValues, of column: Column, pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
+        isRepeated = column.isRepeated
+        // A dictionary without entries is none.
+        let policy = values.count == 0 ? .plain : column.encoding
         switch values {
         case .dictionary(let entries, let indexes): return try strings(entries, indexes, policy, pages)
         case .strings(let table):
             if policy == .plain || policy == .delta { return try plain(table, pages) }
             let interned = try InternedStrings(table)
             return try strings(interned.entries, interned.indexes, policy, pages)
-        case .int64(let numbers): return try int64(numbers, policy, pages)
+        case .int64(let numbers): return try words(numbers, column.kind, policy, pages)
+        case .nested: throw ParquetError(.invalidTable("a column nested twice"))
         }
     }
 
     private mutating func strings(
-        _ entries: ByteTable, _ indexes: [UInt32], _ policy: Column.EncodingPolicy, _ pages: [Range<Int>]
+        _ entries: ByteTable, _ indexes: [UInt32], _ policy: Column.EncodingPolicy, _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
         if policy == .dictionary { return try dictionary(entries, indexes, pages) }
         let plain = try plain(entries, indexes, pages)
@@ -61,22 +67,23 @@ struct ColumnChunkWriter {
         return dictionary.bytes.count < plain.bytes.count ? dictionary : plain
     }
 
-    private mutating func int64(
-        _ numbers: [Int64], _ policy: Column.EncodingPolicy, _ pages: [Range<Int>]
+    private mutating func words(
+        _ numbers: [Int64], _ kind: Column.Kind, _ policy: Column.EncodingPolicy, _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
+        if kind == .boolean { return try bits(numbers, pages) }
         if policy == .plain { return try plain(numbers, pages) }
-        if policy == .delta { return try delta(numbers, pages) }
         if policy == .dictionary { return try dictionary(InternedNumbers(numbers), pages) }
-        let delta = try delta(numbers, pages)
+        let other = try kind == .double ? plain(numbers, pages) : delta(numbers, pages)
+        if policy == .delta { return other }
         // With more entries than that it was never the smaller, and trying costs more than the rest of the column.
         let entryLimit = max(Self.smallDictionary, numbers.count / Self.rowsPerEntry)
-        guard let interned = InternedNumbers(numbers, entryLimit: entryLimit) else { return delta }
+        guard let interned = InternedNumbers(numbers, entryLimit: entryLimit) else { return other }
         let dictionary = try dictionary(interned, pages)
-        return dictionary.bytes.count < delta.bytes.count ? dictionary : delta
+        return dictionary.bytes.count < other.bytes.count ? dictionary : other
     }
 
     private mutating func dictionary(
-        _ entries: ByteTable, _ indexes: [UInt32], _ pages: [Range<Int>]
+        _ entries: ByteTable, _ indexes: [UInt32], _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
         let byteCount = entries.plainByteCount
         guard byteCount <= dictionaryByteLimit || entries.count == 1 else {
@@ -86,7 +93,7 @@ struct ColumnChunkWriter {
     }
 
     private mutating func dictionary(
-        _ interned: InternedNumbers, _ pages: [Range<Int>]
+        _ interned: InternedNumbers, _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
         // SAFETY: Int64 has no padding. Every platform we run on is little endian, as PLAIN is.
         let plain = unsafe interned.entries.span.bytes
@@ -94,79 +101,113 @@ struct ColumnChunkWriter {
     }
 
     private mutating func dictionary(
-        _ entries: RawSpan, count: Int, _ indexes: [UInt32], _ pages: [Range<Int>]
+        _ entries: RawSpan, count: Int, _ indexes: [UInt32], _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
         chunk.hasDictionary = true
         chunk.encoding = .rleDictionary
         try appendPage(PageHeader(type: .dictionary, encoding: .plain, valueCount: count), entries, to: &chunk)
-        let width = HybridRLE.width(ofDictionary: count)
-        for rows in pages {
-            raw.removeAll(keepingCapacity: true)
+        let width = indexWidth(ofDictionary: count)
+        for page in pages {
+            beginRaw(page)
             raw.append(UInt8(width))
-            HybridRLE.encode(indexes.span.extracting(rows), width: width, into: &raw)
-            try appendRaw(rows, to: &chunk)
+            HybridRLE.encode(indexes.span.extracting(page.values), width: width, into: &raw)
+            try appendRaw(page, to: &chunk)
         }
         return chunk
     }
 
-    private mutating func plain(_ table: ByteTable, _ pages: [Range<Int>]) throws(ParquetError) -> EncodedChunk {
+    /// Bits of an index. The label sets of a series' rows are equal, and Snappy finds what repeats in bytes: of lists
+    /// and maps an index takes whole ones.
+    private func indexWidth(ofDictionary count: Int) -> Int {
+        let width = HybridRLE.width(ofDictionary: count)
+        return isRepeated ? (width + 7) / 8 * 8 : width
+    }
+
+    private mutating func plain(_ table: ByteTable, _ pages: [PageContent]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
-        for rows in pages { try appendData(rows, table.plain(rows), to: &chunk) }
+        for page in pages { try appendData(page, table.plain(page.values), to: &chunk) }
         return chunk
     }
 
     private mutating func plain(
-        _ entries: ByteTable, _ indexes: [UInt32], _ pages: [Range<Int>]
+        _ entries: ByteTable, _ indexes: [UInt32], _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
-        for rows in pages {
-            raw.removeAll(keepingCapacity: true)
-            entries.appendPlain(indexes.span.extracting(rows), to: &raw)
-            try appendRaw(rows, to: &chunk)
+        for page in pages {
+            beginRaw(page)
+            entries.appendPlain(indexes.span.extracting(page.values), to: &raw)
+            try appendRaw(page, to: &chunk)
         }
         return chunk
     }
 
-    private mutating func plain(_ numbers: [Int64], _ pages: [Range<Int>]) throws(ParquetError) -> EncodedChunk {
+    private mutating func plain(_ numbers: [Int64], _ pages: [PageContent]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
-        for rows in pages {
+        for page in pages {
             // SAFETY: Int64 has no padding. Every platform we run on is little endian, as PLAIN is.
-            try appendData(rows, unsafe numbers.span.extracting(rows).bytes, to: &chunk)
+            try appendData(page, unsafe numbers.span.extracting(page.values).bytes, to: &chunk)
+        }
+        return chunk
+    }
+
+    /// PLAIN of booleans: a bit each.
+    private mutating func bits(_ numbers: [Int64], _ pages: [PageContent]) throws(ParquetError) -> EncodedChunk {
+        var chunk = EncodedChunk()
+        for page in pages {
+            beginRaw(page)
+            PlainEncoding.encodeBits(numbers.span.extracting(page.values), into: &raw)
+            try appendRaw(page, to: &chunk)
         }
         return chunk
     }
 
     /// PLAIN when a delta is too wide: the encodings of one chunk are not mixed.
-    private mutating func delta(_ numbers: [Int64], _ pages: [Range<Int>]) throws(ParquetError) -> EncodedChunk {
+    private mutating func delta(_ numbers: [Int64], _ pages: [PageContent]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
         chunk.encoding = .deltaBinaryPacked
-        for rows in pages {
-            raw.removeAll(keepingCapacity: true)
-            guard DeltaBinaryPacked.encode(numbers.span.extracting(rows), into: &raw) else {
+        for page in pages {
+            beginRaw(page)
+            guard DeltaBinaryPacked.encode(numbers.span.extracting(page.values), into: &raw) else {
                 return try plain(numbers, pages)
             }
-            try appendRaw(rows, to: &chunk)
+            try appendRaw(page, to: &chunk)
         }
         return chunk
     }
 
-    /// A data page whose body is in `raw`.
-    private mutating func appendRaw(_ rows: Range<Int>, to chunk: inout EncodedChunk) throws(ParquetError) {
+    private mutating func beginRaw(_ page: PageContent) {
+        raw.removeAll(keepingCapacity: true)
+        raw += page.levels
+    }
+
+    /// A data page whose body is in `raw`, levels included.
+    private mutating func appendRaw(_ page: PageContent, to chunk: inout EncodedChunk) throws(ParquetError) {
         // Out of self, which `raw.span` borrows whole.
         var raw: [UInt8] = []
         swap(&raw, &self.raw)
         // SAFETY: UInt8 has no padding and every bit pattern is valid.
-        try appendData(rows, unsafe raw.span.bytes, to: &chunk)
+        try appendBody(page, unsafe raw.span.bytes, to: &chunk)
         swap(&raw, &self.raw)
     }
 
+    /// A data page of encoded values.
     private mutating func appendData(
-        _ rows: Range<Int>, _ body: RawSpan, to chunk: inout EncodedChunk
+        _ page: PageContent, _ values: RawSpan, to chunk: inout EncodedChunk
+    ) throws(ParquetError) {
+        if page.levels.isEmpty { return try appendBody(page, values, to: &chunk) }
+        beginRaw(page)
+        raw.append(values)
+        try appendRaw(page, to: &chunk)
+    }
+
+    private mutating func appendBody(
+        _ page: PageContent, _ body: RawSpan, to chunk: inout EncodedChunk
     ) throws(ParquetError) {
         let start = chunk.bytes.count
-        try appendPage(PageHeader(type: .data, encoding: chunk.encoding, valueCount: rows.count), body, to: &chunk)
-        chunk.dataPages.append(EncodedChunk.Page(offset: start, byteCount: chunk.bytes.count - start, rows: rows))
+        try appendPage(
+            PageHeader(type: .data, encoding: chunk.encoding, valueCount: page.valueCount), body, to: &chunk)
+        chunk.dataPages.append(EncodedChunk.Page(offset: start, byteCount: chunk.bytes.count - start, content: page))
     }
 
     /// Compresses `body` and appends it behind its header.

@@ -5,7 +5,8 @@ package import Bytes
 ///
 /// A chain over row groups and columns in order; each link is XXH3-128 over the link before, column index, row count
 /// and the content, as u64 or i64 LE. Content of numbers: the values. Of strings: the runs of equal neighbours, each as
-/// XXH3-64 of the string and number of rows.
+/// XXH3-64 of the string and number of rows. Of a column that is not REQUIRED: XXH3-128 of its rows' counts as u32 LE,
+/// and the content of its values.
 package struct ContentHash: Hashable, Sendable {
     package private(set) var value = Hash128(low: 0, high: 0)
 
@@ -21,13 +22,19 @@ package struct ContentHash: Hashable, Sendable {
 
     /// Feeds one column of a row group: column 0 first.
     package mutating func add(column: Int, _ values: ColumnValues) {
-        let content =
-            switch values {
-            case .int64(let numbers): Self.hash(numbers)
-            case .strings(let table): Self.runs(of: StringHash.all(of: table))
-            case .dictionary(let entries, let indexes): Self.runs(of: indexes.span, StringHash.all(of: entries))
-            }
+        let content = Self.content(values)
         value = Self.hash([value.low, value.high, UInt64(column), UInt64(values.count), content.low, content.high])
+    }
+
+    private static func content(_ values: ColumnValues) -> Hash128 {
+        switch values {
+        case .int64(let numbers): return hash(numbers)
+        case .strings(let table): return runs(of: StringHash.all(of: table))
+        case .dictionary(let entries, let indexes): return runs(of: indexes.span, StringHash.all(of: entries))
+        case .nested(let counts, let elements):
+            let (rows, content) = (hash(counts), content(elements))
+            return hash([rows.low, rows.high, content.low, content.high])
+        }
     }
 
     private static func runs(of hashes: [UInt64]) -> Hash128 {

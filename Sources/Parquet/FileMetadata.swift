@@ -3,7 +3,9 @@ package struct PhysicalType: RawRepresentable, Hashable, Sendable {
     package let rawValue: Int32
     package init(rawValue: Int32) { self.rawValue = rawValue }
 
+    package static let boolean = PhysicalType(rawValue: 0)
     package static let int64 = PhysicalType(rawValue: 2)
+    package static let double = PhysicalType(rawValue: 5)
     package static let byteArray = PhysicalType(rawValue: 6)
 }
 
@@ -77,6 +79,8 @@ package struct FileMetadata: Equatable, Sendable {
 package struct SchemaElement: Equatable, Sendable {
     package enum LogicalType: Equatable, Sendable {
         case string
+        case map
+        case list
         case timestampMilliseconds(adjustedToUTC: Bool)
     }
 
@@ -87,7 +91,7 @@ package struct SchemaElement: Equatable, Sendable {
     package var name = ""
     /// Groups only.
     package var childCount: Int32?
-    /// 0 UTF8, 9 TIMESTAMP_MILLIS.
+    /// 0 UTF8, 1 MAP, 3 LIST, 9 TIMESTAMP_MILLIS.
     package var convertedType: Int32?
     /// nil also for a logical type that we do not know.
     package var logicalType: LogicalType?
@@ -160,15 +164,18 @@ package struct Statistics: Equatable, Sendable {
     package var min: [UInt8]?
     package var isMaxExact: Bool?
     package var isMinExact: Bool?
+    /// DOUBLE only.
+    package var nanCount: Int?
 
     package init(
         nullCount: Int? = nil, max: [UInt8]? = nil, min: [UInt8]? = nil, isMaxExact: Bool? = nil,
-        isMinExact: Bool? = nil
+        isMinExact: Bool? = nil, nanCount: Int? = nil
     ) {
         self.nullCount = nullCount
         self.max = max
         self.min = min
         self.isMaxExact = isMaxExact
         self.isMinExact = isMinExact
+        self.nanCount = nanCount
     }
 }

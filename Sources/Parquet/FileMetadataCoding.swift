@@ -64,6 +64,8 @@ extension SchemaElement {
         if let convertedType { writer.int32(6, convertedType) }
         switch logicalType {
         case .string: writer.structure(10) { $0.structure(1) { _ in } }
+        case .map: writer.structure(10) { $0.structure(2) { _ in } }
+        case .list: writer.structure(10) { $0.structure(3) { _ in } }
         case .timestampMilliseconds(let adjusted):
             writer.structure(10) { writer in
                 writer.structure(8) { writer in
@@ -97,9 +99,9 @@ extension SchemaElement.LogicalType {
         var type: Self?
         try reader.structure(field) { reader, member throws(ParquetError) in
             switch member.id {
-            case 1:
+            case 1...3:
                 try reader.skip(member)
-                type = .string
+                type = [.string, .map, .list][Int(member.id) - 1]
             case 8: type = try timestamp(member, from: &reader)
             default: try reader.skip(member)
             }

@@ -1,17 +1,23 @@
 /// Bounds of each data page of a chunk, for readers that skip pages.
 struct ColumnIndex: Equatable {
+    /// Pages without a value; their bounds are empty.
+    var isNullPage: [Bool] = []
     var minimums: [[UInt8]] = []
     var maximums: [[UInt8]] = []
     /// 0 UNORDERED, 1 ASCENDING, 2 DESCENDING; of the bounds as written.
     var boundaryOrder: Int32 = 0
+    var nullCounts: [Int] = []
+    /// DOUBLE only.
+    var nanCounts: [Int]?
 
     func encode(to writer: inout CompactWriter) {
         writer.element { writer in
-            writer.list(1, .boolTrue, minimums) { writer, _ in writer.element(false) }
+            writer.list(1, .boolTrue, isNullPage) { $0.element($1) }
             writer.list(2, .binary, minimums) { $0.element($1) }
             writer.list(3, .binary, maximums) { $0.element($1) }
             writer.int32(4, boundaryOrder)
-            writer.list(5, .int64, minimums) { writer, _ in writer.element(0) }
+            writer.list(5, .int64, nullCounts) { $0.element($1) }
+            if let nanCounts { writer.list(8, .int64, nanCounts) { $0.element($1) } }
         }
     }
 }

@@ -17,6 +17,8 @@ enum PagePlan {
                 case .strings(let table): end = lastEnd(table, from: start, to: end, byteLimit: options.pageByteLimit)
                 case .dictionary(let entries, let indexes) where column.encoding != .dictionary:
                     end = lastEnd(entries, indexes.span, from: start, to: end, byteLimit: options.pageByteLimit)
+                case .nested(let counts, _):
+                    end = lastEnd(counts, from: start, to: end, valueLimit: options.pageByteLimit / 8)
                 default: break
                 }
             }
@@ -24,6 +26,17 @@ enum PagePlan {
             start = end
         }
         return pages
+    }
+
+    /// The largest end in `start + 1...end` whose rows have at most `valueLimit` values. Of strings without dictionary
+    /// the bytes are not looked at: no such column of ours is nested.
+    private static func lastEnd(_ counts: [UInt32], from start: Int, to end: Int, valueLimit: Int) -> Int {
+        var valueCount = 0
+        for row in start..<end {
+            valueCount += max(1, Int(counts[row]))
+            if valueCount > valueLimit { return max(row, start + 1) }
+        }
+        return end
     }
 
     /// The largest end in `start + 1...end` whose strings take at most `byteLimit` bytes in PLAIN.

@@ -42,7 +42,8 @@ package struct ParquetFile<Source: ByteSource> {
 
     /// The decoded values of one column in one row group.
     ///
-    /// Strings stored with a dictionary come back as `.dictionary`, others as `.strings`; numbers as `.int64`.
+    /// Strings stored with a dictionary come back as `.dictionary`, others as `.strings`; numbers as `.int64`; a column
+    /// that is not REQUIRED as `.nested`.
     /// CRCs are checked where pages have them.
     /// - Precondition: `rowGroup` and `column` are in `metadata`.
     package func readColumn(rowGroup: Int, column: Int) throws -> ColumnValues {
@@ -53,10 +54,10 @@ package struct ParquetFile<Source: ByteSource> {
         let place = "row group \(rowGroup), column \(metadata.leafName(column))"
         let group = metadata.rowGroups[rowGroup]
         let chunk = group.columns[column]
-        guard let leaf = metadata.flatLeaf(column) else {
-            throw ParquetError(.notSupported("an optional, repeated or nested column"), in: place)
+        guard let found = metadata.columns[column] else {
+            throw ParquetError(.notSupported("a column of this type or nesting"), in: place)
         }
-        guard leaf.type == chunk.type else {
+        guard found.physicalType == chunk.type else {
             throw ParquetError(.corrupt("the column's type is not the schema's"), at: footerOffset, in: place)
         }
         let bytes = try source.read(at: chunk.firstPageOffset, count: chunk.compressedByteCount)
@@ -64,7 +65,7 @@ package struct ParquetFile<Source: ByteSource> {
             throw ParquetError(.corrupt("the file has become shorter"), at: chunk.firstPageOffset, in: place)
         }
         do throws(ParquetError) {
-            return try ColumnChunkReader.decode(chunk, bytes, rowCount: group.rowCount)
+            return try ColumnChunkReader.decode(chunk, bytes, found, rowCount: group.rowCount)
         } catch {
             throw error.located(in: place)
         }
@@ -75,20 +76,20 @@ extension FileMetadata {
     /// Columns, in the order of each row group's chunks.
     package var leaves: [SchemaElement] { schema.filter { $0.childCount == nil } }
 
-    func leafName(_ column: Int) -> String { leaves[column].name }
+    /// `labels.key` of a map.
+    package func leafName(_ column: Int) -> String {
+        guard let found = columns[column] else { return leaves[column].name }
+        switch found.repetition {
+        case .required, .optional, .list: return found.name
+        case .mapKey, .mapValue: return "\(found.name).\(leaves[column].name)"
+        }
+    }
 
     /// First byte behind the pages of all row groups.
     fileprivate var pagesEnd: Int {
         rowGroups.flatMap(\.columns).reduce(FileLayout.magic.count) {
             max($0, $1.firstPageOffset + $1.compressedByteCount)
         }
-    }
-
-    /// The leaf if the schema is flat and the column REQUIRED.
-    func flatLeaf(_ column: Int) -> SchemaElement? {
-        guard schema.count == leaves.count + 1 else { return nil }
-        let leaf = leaves[column]
-        return leaf.repetition == 0 ? leaf : nil
     }
 
     /// Checks that every count and place is possible in a file whose pages and indexes end at `bodyEnd`.

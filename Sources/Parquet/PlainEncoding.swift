@@ -1,6 +1,6 @@
 internal import Bytes
 
-/// PLAIN of numbers: 8 bytes LE each. Strings stand in a `ByteTable` as they are written.
+/// PLAIN of numbers: 8 bytes LE each; of booleans: a bit each. Strings stand in a `ByteTable` as they are written.
 enum PlainEncoding {
     static func decode(_ bytes: RawSpan, count: Int, into values: inout [Int64]) throws(ParquetError) {
         guard bytes.byteCount == count * 8 else {
@@ -12,5 +12,20 @@ enum PlainEncoding {
         } catch {
             throw ParquetError(.corrupt("\(count) numbers in \(bytes.byteCount) bytes"))
         }
+    }
+
+    /// Least significant bit first; the last byte is filled with zeros.
+    static func encodeBits(_ values: Span<Int64>, into output: inout [UInt8]) {
+        var packer = BitPacker()
+        for index in values.indices { packer.put(values[index] == 0 ? 0 : 1, width: 1, into: &output) }
+        for _ in 0..<(8 - values.count & 7) & 7 { packer.put(0, width: 1, into: &output) }
+        packer.finish(into: &output)
+    }
+
+    static func decodeBits(_ bytes: RawSpan, count: Int, into values: inout [Int64]) throws(ParquetError) {
+        guard bytes.byteCount == (count + 7) / 8 else {
+            throw ParquetError(.corrupt("\(count) booleans in \(bytes.byteCount) bytes"))
+        }
+        BitUnpacker.forEach(bytes, width: 1, count: count) { values.append(Int64($0)) }
     }
 }

@@ -17,6 +17,7 @@ struct RowGroupWriter {
 
     init(schema: Schema, options: WriterOptions) throws(ParquetError) {
         guard !schema.columns.isEmpty else { throw ParquetError(.invalidTable("the schema has no columns")) }
+        guard schema.pairsMaps else { throw ParquetError(.invalidTable("a map without its keys or values")) }
         for column in options.sortingColumns where !schema.columns.indices.contains(column.column) {
             throw ParquetError(.invalidTable("sorting column \(column.column) is not in the schema"))
         }
@@ -45,6 +46,9 @@ struct RowGroupWriter {
                     .invalidTable("\(column.count) rows where the first column has \(rowCount)"), in: place(index))
             }
             try check(column, index)
+            guard schema.columns[index].repetition != .mapValue || column.counts == values[index - 1].counts else {
+                throw ParquetError(.invalidTable("keys without values"), in: place(index))
+            }
         }
         current = RowGroup(
             rowCount: rowCount, sortingColumns: options.sortingColumns, fileOffset: position,
@@ -54,8 +58,13 @@ struct RowGroupWriter {
     }
 
     private func check(_ values: ColumnValues, _ column: Int) throws(ParquetError) {
-        switch (values, schema.columns[column].physicalType) {
-        case (.int64, .int64), (.strings, .byteArray): return
+        let repetition = schema.columns[column].repetition
+        guard (values.counts == nil) == (repetition == .required),
+            repetition != .optional || values.counts?.allSatisfy({ $0 <= 1 }) == true,
+            values.counts.map({ $0.reduce(0) { $0 + Int($1) } }) ?? values.count == values.elements.count
+        else { throw ParquetError(.invalidTable("rows of other numbers of values"), in: place(column)) }
+        switch (values.elements, schema.columns[column].physicalType) {
+        case (.int64, .int64), (.int64, .double), (.int64, .boolean), (.strings, .byteArray): return
         case (.dictionary(let entries, let indexes), .byteArray):
             var largest: UInt32 = 0
             for index in indexes { largest = max(largest, index) }
@@ -73,17 +82,18 @@ struct RowGroupWriter {
         _ values: ColumnValues, column index: Int, pages: [Range<Int>]
     ) throws(ParquetError) -> [UInt8] {
         let column = schema.columns[index]
-        let bounds = ChunkBounds(values, pages: pages, byteLimit: options.statisticsByteLimit)
+        let pages = Levels.pages(of: values, pages, isRepeated: column.isRepeated)
+        let bounds = ChunkBounds(values, column.kind, pages: pages, byteLimit: options.statisticsByteLimit)
         guard bounds.usesEveryEntry else {
             throw ParquetError(.invalidTable("a dictionary entry that no row uses"), in: place(index))
         }
         let encoded: EncodedChunk
         do throws(ParquetError) {
-            encoded = try chunkWriter.encode(values, as: column.encoding, pages: pages)
+            encoded = try chunkWriter.encode(values.elements, of: column, pages: pages)
         } catch {
             throw error.located(in: place(index))
         }
-        append(encoded, column, bounds, values)
+        append(encoded, column, bounds, values.elements)
         return encoded.bytes
     }
 
@@ -92,9 +102,10 @@ struct RowGroupWriter {
     ) {
         var chunk = ColumnChunk()
         chunk.type = column.physicalType
-        chunk.encodings = encoded.hasDictionary ? [.plain, .rleDictionary] : [encoded.encoding]
-        chunk.path = [column.name]
-        chunk.valueCount = current.rowCount
+        chunk.encodings = ColumnChunk.encodings(
+            of: column, encoded.hasDictionary ? [.plain, .rleDictionary] : [encoded.encoding])
+        chunk.path = column.path
+        chunk.valueCount = encoded.dataPages.reduce(0) { $0 + $1.content.valueCount }
         chunk.uncompressedByteCount = encoded.uncompressedByteCount
         chunk.compressedByteCount = encoded.bytes.count
         chunk.dataPageOffset = position + encoded.dataPages[0].offset
@@ -107,11 +118,12 @@ struct RowGroupWriter {
             ColumnChunk.EncodingCount(page: .data, encoding: encoded.encoding, count: encoded.dataPages.count))
         chunk.stringByteCount = bounds.stringByteCounts.map { $0.reduce(0, +) }
         let locations = encoded.dataPages.map {
-            OffsetIndex.Location(offset: position + $0.offset, byteCount: $0.byteCount, firstRow: $0.rows.lowerBound)
+            OffsetIndex.Location(
+                offset: position + $0.offset, byteCount: $0.byteCount, firstRow: $0.content.rows.lowerBound)
         }
         kept.append(
             Kept(
-                bloomFilter: bloomFilter(column, values), columnIndex: bounds.columnIndex(chunk.type),
+                bloomFilter: bloomFilter(column, values), columnIndex: bounds.columnIndex(column.kind),
                 offsetIndex: OffsetIndex(pages: locations, stringByteCounts: bounds.stringByteCounts)))
         current.columns.append(chunk)
         current.byteCount += encoded.uncompressedByteCount
@@ -169,22 +181,9 @@ struct RowGroupWriter {
     }
 }
 
-extension Schema {
-    /// The root, then the leaves.
-    var elements: [SchemaElement] {
-        [SchemaElement(name: root, childCount: Int32(columns.count))] + columns.map(\.element)
-    }
-}
-
-extension Column {
-    var element: SchemaElement {
-        var element = SchemaElement(type: physicalType, repetition: 0, name: name)
-        switch kind {
-        case .string: (element.convertedType, element.logicalType) = (0, .string)
-        case .timestampMilliseconds:
-            (element.convertedType, element.logicalType) = (9, .timestampMilliseconds(adjustedToUTC: true))
-        case .int64: break
-        }
-        return element
+extension ColumnChunk {
+    /// What the footer lists for pages of these encodings: that of levels, too, where there are some.
+    static func encodings(of column: Column, _ encodings: [Encoding]) -> [Encoding] {
+        encodings + (column.repetition == .required ? [] : [.rle])
     }
 }

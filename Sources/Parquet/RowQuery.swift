@@ -1,4 +1,4 @@
-/// A question to files of layout `cloudzero`: which rows, in what groups. Its answers add up over files.
+/// A question to files of samples, of either layout: which rows, in what groups. Its answers add up over files.
 package struct RowQuery: Sendable {
     /// A label, or `__name__` for the metric's name, and what it must be. An absent label is empty.
     package struct LabelFilter: Equatable, Sendable {
@@ -90,24 +90,38 @@ package struct QueryAnswer: Sendable {
 /// Where the columns are that a query reads.
 struct QueryColumns {
     let metric: Int
-    let node: Int
     let timestamp: Int
+    /// A text each row (layout `cloudzero`), or the keys of a map, whose values come next (`native`).
     let labels: Int
+    let hasLabelMap: Bool
+    /// Labels that have a column of their own.
+    let promoted: [String: Int]
     let value: Int
+    let hasTextValues: Bool
 
     init(_ metadata: FileMetadata) throws(ParquetError) {
-        let leaves = metadata.leaves
-        func find(_ name: String, _ type: PhysicalType) throws(ParquetError) -> Int {
-            guard let index = leaves.firstIndex(where: { $0.name == name && $0.type == type }) else {
+        let columns = metadata.columns
+        func find(_ name: String, _ kinds: [Column.Kind]) throws(ParquetError) -> Int {
+            let index = columns.firstIndex { column in
+                column.map { $0.name == name && kinds.contains($0.kind) && $0.repetition != .list } ?? false
+            }
+            guard let index else {
                 throw ParquetError(.notSupported("a query over a file without the column \(name)"))
             }
             return index
         }
-        metric = try find("metric_name", .byteArray)
-        node = try find("node_name", .byteArray)
-        timestamp = try find("timestamp", .int64)
-        labels = try find("labels", .byteArray)
-        value = try find("value", .byteArray)
+        metric = try find("metric_name", [.string])
+        timestamp = try find("timestamp", [.timestampMilliseconds, .int64])
+        labels = try find("labels", [.string])
+        hasLabelMap = columns[labels]?.repetition == .mapKey
+        value = try find("value", [.string, .double])
+        hasTextValues = columns[value]?.kind == .string
+        var promoted: [String: Int] = [:]
+        for (index, column) in columns.enumerated() {
+            guard let column, column.kind == .string, column.repetition == .optional else { continue }
+            promoted[column.name] = index
+        }
+        self.promoted = promoted
     }
 
     /// False when the bounds of a row group say that no row matches.
@@ -130,115 +144,5 @@ struct QueryColumns {
     private static func number(_ plain: [UInt8]?) -> Int64? {
         guard let plain, plain.count == 8 else { return nil }
         return Int64(bitPattern: plain.reversed().reduce(0) { $0 << 8 | UInt64($1) })
-    }
-}
-
-/// The rows of one row group that a query wants. Strings are judged once for each dictionary entry.
-private struct RowMatcher {
-    private let times: [Int64]
-    private let wantedTimes: ClosedRange<Int64>
-    private let values: ColumnValues
-    private let keys: [KeyColumn]
-    private let filters: [(column: Texts, isWanted: [Bool])]
-
-    /// One part of the key: a text for each entry, or the hour.
-    private enum KeyColumn {
-        case texts(Texts, [String])
-        case hour
-    }
-
-    /// A column of strings as entries and the entry of each row.
-    private struct Texts {
-        let entries: ByteTable
-        /// nil: each row is its own entry.
-        let indexes: [UInt32]?
-
-        init(_ values: ColumnValues) {
-            switch values {
-            case .dictionary(let entries, let indexes): (self.entries, self.indexes) = (entries, indexes)
-            case .strings(let table): (entries, indexes) = (table, nil)
-            case .int64: (entries, indexes) = (ByteTable(), [])
-            }
-        }
-
-        func entry(_ row: Int) -> Int { indexes.map { Int($0[row]) } ?? row }
-    }
-
-    var count: Int { times.count }
-
-    init(_ query: RowQuery, _ file: ParquetFile<some ByteSource>, _ group: Int, _ columns: QueryColumns) throws {
-        func read(_ column: Int) throws -> ColumnValues { try file.readColumn(rowGroup: group, column: column) }
-        guard case .int64(let times) = try read(columns.timestamp) else {
-            throw ParquetError(.notSupported("times that are not numbers"))
-        }
-        self.times = times
-        wantedTimes = query.times
-        values = try read(columns.value)
-        let metrics = Texts(try read(columns.metric))
-        let usesLabels =
-            query.filters.contains { $0.name != "__name__" }
-            || query.keys.contains { if case .label = $0 { true } else { false } }
-        let labels = usesLabels ? Texts(try read(columns.labels)) : nil
-        let nodes = query.keys.contains(.node) ? Texts(try read(columns.node)) : nil
-        let sets = try labels.map { labels in
-            try (0..<labels.entries.count).map { entry throws(ParquetError) in
-                guard let pairs = LabelsText.pairs(labels.entries[entry]) else {
-                    throw ParquetError(.corrupt("labels that are not an object of strings"))
-                }
-                return pairs
-            }
-        }
-        func labelValues(_ name: String) -> [[UInt8]] {
-            let name = [UInt8](name.utf8)
-            return (sets ?? []).map { set in set.first { $0.name == name }?.value ?? [] }
-        }
-        filters = query.filters.map { filter in
-            let wanted = [UInt8](filter.value.utf8)
-            guard let labels, filter.name != "__name__" else {
-                let names = (0..<metrics.entries.count).map { metrics.entries.string($0) }
-                return (column: metrics, isWanted: names.map { ($0 == wanted) == filter.isEqual })
-            }
-            return (column: labels, isWanted: labelValues(filter.name).map { ($0 == wanted) == filter.isEqual })
-        }
-        func texts(_ column: Texts) -> KeyColumn {
-            let entries = column.entries
-            return .texts(column, (0..<entries.count).map { String(decoding: entries.string($0), as: UTF8.self) })
-        }
-        keys = query.keys.map { key in
-            switch key {
-            case .metric: texts(metrics)
-            case .node: texts(nodes ?? metrics)
-            case .label(let name):
-                .texts(labels ?? metrics, labelValues(name).map { String(decoding: $0, as: UTF8.self) })
-            case .hour: .hour
-            }
-        }
-    }
-
-    /// The key of a row; nil for a row that is not wanted.
-    func key(_ row: Int) -> [String]? {
-        guard wantedTimes.contains(times[row]) else { return nil }
-        for filter in filters where !filter.isWanted[filter.column.entry(row)] { return nil }
-        return keys.map { key in
-            switch key {
-            case .texts(let column, let texts): return texts[column.entry(row)]
-            case .hour:
-                let time = CivilTime(milliseconds: times[row])
-                return "\(time.dateText)T\(CivilTime.padded(time.hour, 2))"
-            }
-        }
-    }
-
-    func value(_ row: Int) throws(ParquetError) -> Double {
-        let text: [UInt8]
-        switch values {
-        case .dictionary(let entries, let indexes): text = entries.string(Int(indexes[row]))
-        case .strings(let table): text = table.string(row)
-        case .int64(let numbers): return Double(numbers[row])
-        }
-        guard let value = Double(String(decoding: text, as: UTF8.self)) else {
-            throw ParquetError(.corrupt("a value that is not a number"))
-        }
-        return value
     }
 }

@@ -1,4 +1,4 @@
-/// The columns of a file, all of them REQUIRED leaves of the root.
+/// The columns of a file: leaves, in the order of each row group's chunks.
 package struct Schema: Equatable, Sendable {
     /// Name of the root element.
     package let root: String
@@ -28,7 +28,7 @@ package struct Schema: Equatable, Sendable {
         ])
 }
 
-/// One REQUIRED leaf.
+/// One leaf, and how its values make rows.
 package struct Column: Equatable, Sendable {
     /// Physical and logical type together.
     package enum Kind: CaseIterable, Equatable, Sendable {
@@ -38,28 +38,73 @@ package struct Column: Equatable, Sendable {
         case timestampMilliseconds
         /// INT64 without logical type.
         case int64
+        /// DOUBLE.
+        case double
+        /// BOOLEAN.
+        case boolean
+    }
+
+    /// How many values a row has. The standard shapes of LogicalTypes.md, nothing in them null but what is said here.
+    package enum Repetition: Equatable, Sendable {
+        /// One.
+        case required
+        /// One or none.
+        case optional
+        /// Any number: `name (LIST)`, `list`, `element`.
+        case list
+        /// Any number, of two columns beside each other: `name (MAP)`, `key_value`, `key` and `value`.
+        case mapKey, mapValue
     }
 
     package enum EncodingPolicy: Equatable, Sendable {
         case dictionary
-        /// Strings: PLAIN.
         case plain
         /// Numbers: DELTA_BINARY_PACKED, PLAIN where a delta is wider than 56 bits.
         case delta
-        /// Whichever of dictionary and the alternative (PLAIN for strings, DELTA_BINARY_PACKED for numbers) is smaller
-        /// when compressed, decided for each chunk.
+        /// Whichever of dictionary and the alternative (DELTA_BINARY_PACKED for INT64, else PLAIN) is smaller when
+        /// compressed, decided for each chunk.
         case smallest
     }
 
     package let name: String
     package let kind: Kind
     package let encoding: EncodingPolicy
+    package let repetition: Repetition
 
-    package init(_ name: String, _ kind: Kind, _ encoding: EncodingPolicy) {
+    /// - Parameter name: of the field of the root, whatever the leaf's own.
+    package init(
+        _ name: String, _ kind: Kind, _ encoding: EncodingPolicy, _ repetition: Repetition = .required
+    ) {
         self.name = name
         self.kind = kind
         self.encoding = encoding
+        self.repetition = repetition
     }
 
-    var physicalType: PhysicalType { kind == .string ? .byteArray : .int64 }
+    /// The two leaves of a map of strings.
+    package static func map(_ name: String) -> [Column] {
+        [Column(name, .string, .dictionary, .mapKey), Column(name, .string, .dictionary, .mapValue)]
+    }
+
+    var physicalType: PhysicalType {
+        switch kind {
+        case .string: .byteArray
+        case .timestampMilliseconds, .int64: .int64
+        case .double: .double
+        case .boolean: .boolean
+        }
+    }
+
+    /// Whether a row may have more values than one.
+    var isRepeated: Bool { path.count > 1 }
+
+    /// From a field of the root to the leaf.
+    var path: [String] {
+        switch repetition {
+        case .required, .optional: [name]
+        case .list: [name, "list", "element"]
+        case .mapKey: [name, "key_value", "key"]
+        case .mapValue: [name, "key_value", "value"]
+        }
+    }
 }

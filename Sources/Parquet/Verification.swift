@@ -43,14 +43,12 @@ private struct Verification {
         metadata.encode(to: &writer)
         try require(writer.bytes == file.footer, "the footer is not encoded as we do", at: file.footerOffset)
         let leaves = metadata.leaves
-        let isFlat = metadata.schema.count == leaves.count + 1
-        try require(
-            isFlat && metadata.schema[0].childCount == Int32(clamping: leaves.count), "the schema is not flat",
-            at: file.footerOffset)
-        for leaf in leaves {
-            let isOurs = Column.Kind.allCases.contains { Column(leaf.name, $0, .plain).element == leaf }
-            try require(isOurs, "column \(leaf.name) has a type that we do not write", at: file.footerOffset)
+        for (leaf, column) in zip(leaves, metadata.columns) {
+            try require(
+                column != nil, "column \(leaf.name) has a type that we do not write", at: file.footerOffset)
         }
+        let schema = Schema(root: metadata.schema[0].name, columns: metadata.columns.compactMap(\.self))
+        try require(schema.elements == metadata.schema, "a schema that we do not write", at: file.footerOffset)
         for rowGroup in metadata.rowGroups {
             let sorting = rowGroup.sortingColumns
             try require(
@@ -70,13 +68,14 @@ private struct Verification {
         var pageRows: [Range<Int>]?
         for (column, chunk) in rowGroup.columns.enumerated() {
             let place = "row group \(index), column \(file.metadata.leafName(column))"
-            try require(chunk.path == [file.metadata.leafName(column)], "the column has another path", in: place)
+            guard let ours = file.metadata.columns[column] else { continue }  // the footer was checked
+            try require(chunk.path == ours.path, "the column has another path", in: place)
             try require(chunk.firstPageOffset == position, "the column does not begin where its bytes do", in: place)
             let decoded = try file.decodeChunk(index, column)
             try require(decoded.pageRows == pageRows ?? decoded.pageRows, "pages end at different rows", in: place)
             pageRows = decoded.pageRows
             do throws(ParquetError) {
-                try check(chunk, decoded)
+                try check(chunk, ours, decoded)
             } catch {
                 throw error.located(in: place)
             }
@@ -92,14 +91,17 @@ private struct Verification {
             "the row group's sizes are not its columns'", in: place)
     }
 
-    private mutating func check(_ chunk: ColumnChunk, _ decoded: DecodedChunk) throws(ParquetError) {
+    private mutating func check(
+        _ chunk: ColumnChunk, _ column: Column, _ decoded: DecodedChunk
+    ) throws(ParquetError) {
         let hasDictionary = decoded.dictionaryPage != nil
         let encoding = decoded.dataPages[0].header.encoding
         let byteCount = decoded.pages.reduce(0) { $0 + $1.storedHeader.count + $1.header.uncompressedByteCount }
         try require(chunk.uncompressedByteCount == byteCount, "the column's raw size is not its pages'")
         try require(decoded.dataPages.allSatisfy { $0.header.encoding == encoding }, "a column of two encodings")
         try require(
-            chunk.encodings == (hasDictionary ? [.plain, .rleDictionary] : [encoding]),
+            chunk.encodings
+                == ColumnChunk.encodings(of: column, hasDictionary ? [.plain, .rleDictionary] : [encoding]),
             "the column's encodings are not its pages'")
         var counts = [ColumnChunk.EncodingCount(page: .data, encoding: encoding, count: decoded.dataPages.count)]
         if hasDictionary {
@@ -107,19 +109,20 @@ private struct Verification {
         }
         try require(chunk.encodingCounts == counts, "the column's encoding statistics are not its pages'")
 
-        let bounds = ChunkBounds(decoded.values, pages: decoded.pageRows, byteLimit: statisticsByteLimit)
+        let pages = Levels.pages(of: decoded.values, decoded.pageRows, isRepeated: column.isRepeated)
+        let bounds = ChunkBounds(decoded.values, column.kind, pages: pages, byteLimit: statisticsByteLimit)
         try require(bounds.usesEveryEntry, "a dictionary entry that no row uses")
         try require(chunk.statistics == bounds.statistics, "the column's statistics are not its values'")
         try require(
             chunk.stringByteCount == bounds.stringByteCounts.map { $0.reduce(0, +) },
             "the column's string size is not its values'")
-        columnIndexes.append(bounds.columnIndex(chunk.type))
+        columnIndexes.append(bounds.columnIndex(column.kind))
         let locations = zip(decoded.dataPages, decoded.pageRows).map { page, rows in
             OffsetIndex.Location(
                 offset: position + page.bytes.lowerBound, byteCount: page.bytes.count, firstRow: rows.lowerBound)
         }
         offsetIndexes.append(OffsetIndex(pages: locations, stringByteCounts: bounds.stringByteCounts))
-        if chunk.bloomFilter != nil, case .dictionary(let entries, _) = decoded.values {
+        if chunk.bloomFilter != nil, case .dictionary(let entries, _) = decoded.values.elements {
             bloomFilters.append(BloomFilter(entries))
         } else {
             bloomFilters.append(nil)

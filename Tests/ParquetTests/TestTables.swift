@@ -56,6 +56,7 @@ extension ColumnValues {
         case .strings(let table): (0..<table.count).map { table.string($0) }
         case .dictionary(let entries, let indexes): indexes.map { entries.string(Int($0)) }
         case .int64: []
+        case .nested(_, let elements): elements.rows
         }
     }
 }

@@ -48,7 +48,7 @@ struct ShippedRows {
         switch values {
         case .dictionary(let entries, let indexes): return indexes.map { text(entries, Int($0)) }
         case .strings(let table): return (0..<table.count).map { text(table, $0) }
-        case .int64: return []
+        case .int64, .nested: return []
         }
     }
 }

@@ -68,13 +68,15 @@ struct ParquetInspection: Encodable {
         ratio = stored > 0 ? metadata.rowGroups.reduce(0) { $0 + Double($1.byteCount) } / stored : 1
         keyValues = metadata.keyValues.map { KeyValue(key: $0.key, value: $0.value) }
         columns = leaves.indices.map { index in
-            Column(leaves[index], metadata.rowGroups.map { $0.columns[index] })
+            Column(metadata.leafName(index), leaves[index], metadata.rowGroups.map { $0.columns[index] })
         }
         if withGroups {
             groups = metadata.rowGroups.map { group in
                 Group(
                     rows: group.rowCount, bytes: group.compressedByteCount, rawBytes: group.byteCount,
-                    columns: leaves.indices.map { Column(leaves[$0], [group.columns[$0]]) })
+                    columns: leaves.indices.map {
+                        Column(metadata.leafName($0), leaves[$0], [group.columns[$0]])
+                    })
             }
         }
         (verdict, damage) = try Self.check(source, metadata, path: path, sha256: sha256)
@@ -113,17 +115,32 @@ struct ParquetInspection: Encodable {
             rows += [Row](repeating: [], count: taken)
             for column in leaves.indices {
                 let values = try file.readColumn(rowGroup: group, column: column)
-                for row in 0..<taken { rows[first + row].append(Self.cell(values, row, leaves[column])) }
+                let cells = Self.cells(values, taken, leaves[column])
+                for row in 0..<taken { rows[first + row].append(cells[row]) }
             }
         }
         return rows
+    }
+
+    /// The first `count` rows; a list in brackets, an absent value as nothing.
+    private static func cells(_ values: ColumnValues, _ count: Int, _ leaf: SchemaElement) -> [String] {
+        if case .nested(let counts, let elements) = values {
+            var next = 0
+            return counts.prefix(count).map { count in
+                let cells = (next..<next + Int(count)).map { cell(elements, $0, leaf) }
+                next += Int(count)
+                return leaf.repetition == 1 ? cells.joined() : "[\(cells.joined(separator: ", "))]"
+            }
+        }
+        return (0..<count).map { cell(values, $0, leaf) }
     }
 
     private static func cell(_ values: ColumnValues, _ row: Int, _ leaf: SchemaElement) -> String {
         switch values {
         case .dictionary(let entries, let indexes): text(entries, Int(indexes[row]))
         case .strings(let table): text(table, row)
-        case .int64(let numbers): leaf.isTimestamp ? HumanText.time(numbers[row]) : "\(numbers[row])"
+        case .int64(let numbers): leaf.number(numbers[row])
+        case .nested: ""  // within another: no column is
         }
     }
 
@@ -134,8 +151,8 @@ struct ParquetInspection: Encodable {
 
 extension ParquetInspection.Column {
     /// One column over some chunks of it.
-    fileprivate init(_ leaf: SchemaElement, _ chunks: [ColumnChunk]) {
-        name = leaf.name
+    fileprivate init(_ name: String, _ leaf: SchemaElement, _ chunks: [ColumnChunk]) {
+        self.name = name
         type = leaf.typeText
         var encodings: [String] = []
         var codecs: [String] = []
@@ -164,7 +181,17 @@ extension ParquetInspection.Column {
                 Int64(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
             }
             guard numbers.count == known.count, let value = smallest ? numbers.min() : numbers.max() else { return nil }
-            return leaf.isTimestamp ? HumanText.time(value) : "\(value)"
+            return leaf.number(value)
+        }
+        if leaf.type == .double {
+            let numbers = known.filter { $0.count == 8 }.map { bytes in
+                Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+            }
+            guard numbers.count == known.count else { return nil }
+            return (smallest ? numbers.min() : numbers.max()).map { "\($0)" }
+        }
+        if leaf.type == .boolean {
+            return known.contains(smallest ? [0] : [1]) ? "\(!smallest)" : "\(smallest)"
         }
         let ordered = known.min { smallest ? $0.lexicographicallyPrecedes($1) : $1.lexicographicallyPrecedes($0) }
         return ordered.map { String(decoding: $0, as: UTF8.self) }
@@ -180,9 +207,11 @@ extension ColumnChunk {
 }
 
 extension SchemaElement {
-    fileprivate var isTimestamp: Bool {
-        if case .timestampMilliseconds = logicalType { return true }
-        return convertedType == 9
+    /// A value of 64 bits in words.
+    fileprivate func number(_ word: Int64) -> String {
+        if isTimestamp { return HumanText.time(word) }
+        if type == .double { return "\(Double(word: word))" }
+        return type == .boolean ? "\(word != 0)" : "\(word)"
     }
 
     /// `BYTE_ARRAY/UTF8`, `INT64/TS(ms)`

@@ -8,10 +8,10 @@ struct Query: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Count and sum the rows of Parquet files, by metric, label and time",
         discussion: """
-            Reads files of layout cloudzero: those named, or every file of the volume that is still there (outbox/ and \
-            uploaded/). Row groups that hold no wanted row are not read; CRCs of all that is read are checked. A NaN, \
-            such as the mark of a series' end, counts as a row and is left out of SUM, MIN and MAX. For SQL, see the \
-            line that it prints. Exit codes: 0 good, 4 no such file, 7 damage.
+            Reads files of samples, of either layout: those named, or every file of the volume that is still there \
+            (outbox/ and uploaded/). Row groups that hold no wanted row are not read; CRCs of all that is read are \
+            checked. A NaN, such as the mark of a series' end, counts as a row and is left out of SUM, MIN and MAX. \
+            For SQL, see the line that it prints. Exit codes: 0 good, 4 no such file, 7 damage.
 
             Examples:
               czctl query --data ./demo-data --by metric_name
