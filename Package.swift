@@ -67,7 +67,7 @@ let services: [Target] = [
         swiftSettings: strict + optimized),
     .target(
         name: "Compactor",
-        dependencies: ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet", logging],
+        dependencies: ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "RemoteWrite", "WAL", "Parquet", logging],
         swiftSettings: strict + optimized),
     .target(
         name: "Ship",

@@ -7,8 +7,8 @@
 The tables are those of Tests/Independent/cluster.py: ten minutes of a Kubernetes cluster of 100,000 series, scraped
 every 60 s (1 million rows) or 15 s (4 million). `write` makes one file from sorted series references; pyarrow
 does the same from dictionaries that are made beforehand, its strings ready. `compact` takes a log of the rows in the
-order they came, and makes verified files: reading, sorting, writing, reading back. Memory is the peak above what
-the process had before it began. Rounds alternate; figures are the medians.
+order they came, and makes verified files: reading, sorting, writing, reading back; `native` the same in that layout.
+Memory is the peak above what the process had before it began. Rounds alternate; figures are the medians.
 """
 
 import argparse
@@ -75,13 +75,13 @@ def checked(file: Path) -> int:
     return int(lines[-1].split()[0])
 
 
-def compact(cache: Path, arrival: Path, rows: int, rows_per_file: int, check: bool = False) -> dict:
+def compact(cache: Path, arrival: Path, rows: int, layout: str = "cloudzero", check: bool = False) -> dict:
     """Compaction of a log of `rows` rows; the log is made anew, since compaction removes it."""
     volume = cache / "volume"
     shutil.rmtree(volume, ignore_errors=True)
     volume.mkdir()
     subprocess.run([BENCH, "log", arrival, volume, str(rows)], check=True)
-    found = measured(BENCH, "compact", volume, rows_per_file)
+    found = measured(BENCH, "compact", volume, rows, layout)
     if check:
         found["checks"] = sum(checked(file) for file in sorted((volume / "outbox").iterdir()))
     shutil.rmtree(volume)
@@ -102,7 +102,7 @@ def line(name: str, runs: list[dict], ratio: float | None = None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--steps", default="write,compact,large")
+    parser.add_argument("--steps", default="write,compact,native,large")
     parser.add_argument("--profiles", default="compat", help="of `write`, comma-separated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true", help="what `large` and `wide` make")
@@ -115,7 +115,7 @@ def main():
     steps = arguments.steps.split(",")
     print("| | rows | bytes/row | CPU s/M | × pyarrow | peak MiB above baseline |")
     print("|---|--:|--:|--:|--:|--:|")
-    for name in arguments.sets.split(",") if {"write", "compact"} & set(steps) else []:
+    for name in arguments.sets.split(",") if {"write", "compact", "native"} & set(steps) else []:
         rows, per_series = SETS[name]
         sorted_table = table(cache, rows, per_series, "metric")
         runs: dict[str, list[dict]] = {}
@@ -124,20 +124,22 @@ def main():
             for profile in arguments.profiles.split(",") if "write" in steps else []:
                 out = cache / f"own.{profile}.parquet"
                 runs.setdefault(profile, []).append(measured(BENCH, "write", sorted_table, out, profile))
-            if "compact" in steps:
-                arrival = table(cache, rows, per_series, "arrival")
-                runs.setdefault("log", []).append(compact(cache, arrival, rows, rows))
+            for step, layout in [("compact", "cloudzero"), ("native", "native")]:
+                if step in steps:
+                    arrival = table(cache, rows, per_series, "arrival")
+                    title = f"log to verified files, layout {layout}"
+                    runs.setdefault(title, []).append(compact(cache, arrival, rows, layout))
         ratio = line(f"{name}, pyarrow, dictionary input", runs.pop("pyarrow"))
         for step, found in runs.items():
-            title = "log to verified files" if step == "log" else f"written, profile {step}"
+            title = step if step.startswith("log") else f"written, profile {step}"
             line(f"{name}, {title}", found, ratio)
     found = {}
     if "large" in steps:
         arrival = table(cache, *SETS["s100k15"], "arrival")
-        found["100,000 series"] = compact(cache, arrival, LARGE_ROWS, LARGE_ROWS, arguments.check)
+        found["100,000 series"] = compact(cache, arrival, LARGE_ROWS, check=arguments.check)
     if "wide" in steps:
         arrival = table(cache, *WIDE, "arrival")
-        found["a million series"] = compact(cache, arrival, WIDE[0], WIDE[0], arguments.check)
+        found["a million series"] = compact(cache, arrival, WIDE[0], check=arguments.check)
     for name, run in found.items():
         line(f"{name}, log to verified files", [run])
     if arguments.check:

@@ -8,7 +8,7 @@ import Parquet
 ///
 ///     parquet-bench write TABLE FILE PROFILE      sorted rows of series references -> one file
 ///     parquet-bench log TABLE DIRECTORY ROWS      rows in the order they came -> a volume with sealed segments
-///     parquet-bench compact DIRECTORY ROWS        the volume's log -> files of at most ROWS rows in its outbox/
+///     parquet-bench compact DIRECTORY ROWS LAYOUT the volume's log -> files of at most ROWS rows in its outbox/
 ///
 /// TABLE is what `write_bin` of Tests/Independent/cluster.py writes.
 @main struct ParquetBench {
@@ -18,7 +18,9 @@ import Parquet
         switch (arguments.first, arguments.count) {
         case ("write", 4): try write(arguments[2], arguments[3], profile: arguments[4])
         case ("log", 4): try TableLog(try BenchTable(arguments[2])).write(to: arguments[3], rows: Int(arguments[4])!)
-        case ("compact", 3): try LogCompaction.run(arguments[2], rowsPerFile: Int(arguments[3])!)
+        case ("compact", 4):
+            let layout = arguments[4] == "native" ? LogCompaction.native : .cloudzero
+            try LogCompaction.run(arguments[2], rowsPerFile: Int(arguments[3])!, layout)
         default:
             fatalError("see Benchmarks/parquet.py")
         }

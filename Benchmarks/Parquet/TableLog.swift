@@ -128,15 +128,18 @@ struct TableLog {
 
 /// Compaction of all that is sealed, as the service does it.
 enum LogCompaction {
-    static func run(_ root: String, rowsPerFile: Int) throws {
+    static let native = TableLayout.native(promotedLabels: ["namespace", "pod", "container", "node"])
+
+    static func run(_ root: String, rowsPerFile: Int, _ tables: TableLayout) throws {
         let layout = VolumeLayout(root: root)
         let fileSystem = PosixFileSystem()
         let recovered = try RecoveredVolume(
             layout, in: fileSystem, clocks: .system, window: .seconds(7200), newVolume: VolumeID(high: 0, low: 0))
-        let options = CompactorOptions(
+        var options = CompactorOptions(
             clusterName: "prod-us-east-1", cloudAccountID: "123456789012", rowsPerFile: rowsPerFile,
             interval: .seconds(1), dedupWindow: .seconds(7200), configuration: 0,
             createdBy: "cirrus version 0.0.0 (build bench)")
+        options.layout = tables
         let registry = MetricsRegistry()
         let metrics = CompactorMetrics(registry)
         let service = CompactorService(

@@ -16,12 +16,12 @@ package struct CompactionReport: Sendable {
 
 /// Turns one plan into published files. Deterministic: the same segments and settings give the same names and bytes
 /// (I6). In memory: the plan's series and requests, the rows of one pass (a million, or those of one series if it has
-/// more), and one row group.
+/// more; of what is no sample 32 MiB), and one row group.
 package struct Compaction {
     /// Rows gathered in one pass, unless a single series has more: 16 bytes each.
     private static let collectRowLimit = 1 << 20
 
-    private let options: CompactorOptions
+    let options: CompactorOptions
     private let layout: VolumeLayout
     private let fileSystem: any FileSystem
     private let volume: VolumeID
@@ -66,20 +66,23 @@ package struct Compaction {
             }
             try write(pass, counts, reader, order, &output, onProgress)
         }
+        let others = try options.layout == .cloudzero ? nil : writeOthers(reader, order, &output, onProgress)
         try output.writer.finish()
         let (files, tally) = (output.writer.files, output.tally)
         guard tally.written + tally.duplicates == survey.streamRows.values.reduce(0, +) else {
             throw CompactorError(reason: .unstable)
         }
-        let counts = [
+        var counts = [
             ("log", survey.logRows), ("written", tally.written), ("deduplicated", tally.duplicates),
             ("conflicts", tally.conflicts), ("quarantined", reader.quarantinedRows + survey.orphanRows),
         ]
+        if let others { counts += [("others", others.rowCount), ("others_kept", others.lostRows)] }
         let manifest = Manifest(
             volume: volume,
             segments: plan.segments.map {
                 Manifest.Segment(
-                    id: $0.segment, rows: $0.rows, isKept: reader.segmentsWithOthers.contains($0.segment))
+                    id: $0.segment, rows: $0.rows,
+                    isKept: (others?.unreadable ?? reader.segmentsWithOthers).contains($0.segment))
             },
             configuration: options.configuration, files: files, counts: counts,
             requests: reader.requests.map {
@@ -91,13 +94,13 @@ package struct Compaction {
         return CompactionReport(files: files, segments: plan.segments.count, counts: counts)
     }
 
-    private struct Tally {
+    struct Tally {
         var written = 0
         var duplicates = 0
         var conflicts = 0
     }
 
-    private struct Output {
+    struct Output {
         var writer: PartWriter
         var tally = Tally()
     }
@@ -131,7 +134,9 @@ package struct Compaction {
     ) throws {
         guard !pass.isEmpty else { return }
         // The first last: each is let go when it is written.
-        var collected = Array(try RowCollector.collect(pass, counts, reader).reversed())
+        let withStarts = options.layout != .cloudzero
+        var collected = Array(
+            try RowCollector.collect(pass, counts, reader, withStarts: withStarts).reversed())
         for group in pass {
             if output.writer.part != group.part { try output.writer.begin(group.part) }
             try write(collected.removeLast(), of: group.part, reader, order, &output, onProgress)
@@ -146,7 +151,7 @@ package struct Compaction {
         let total = max(1, reader.parts.streamRows.values.reduce(0, +))
         let builder = RowGroupColumns(
             part: part, catalog: reader.catalog, order: order, clusterName: options.clusterName,
-            cloudAccountID: options.cloudAccountID, profile: options.profile,
+            cloudAccountID: options.cloudAccountID, profile: options.profile, layout: options.layout,
             keepsLabel: options.labelFilters[part.stream])
         output.tally.duplicates += collected.duplicates
         output.tally.conflicts += collected.conflicts
@@ -164,7 +169,7 @@ package struct Compaction {
     /// Footer entries that say where the rows come from.
     private func keyValues(_ plan: CompactionPlan) -> [(String, String)] {
         [
-            ("writer.schema", "cloudzero-v1"), ("cirrus.volume", "\(volume)"),
+            ("cirrus.volume", "\(volume)"),
             ("cirrus.segments", "\(plan.first)-\(plan.last)"),
             ("cirrus.segment_hashes", plan.segments.map(\.hash.hex).joined(separator: ",")),
             ("cirrus.configuration", String(options.configuration, radix: 16)),

@@ -16,6 +16,7 @@ package struct CompactorOptions: Sendable {
     /// `name version 1.2.3 (build abc)`.
     package var createdBy: String
     package var profile = WriterProfile.compat
+    package var layout = TableLayout.cloudzero
     /// Whether a label of this name stays in the rows of a stream; all stay in a stream that has none.
     package var labelFilters: [Streams: @Sendable (RawSpan) -> Bool] = [:]
 

@@ -3,12 +3,17 @@ internal import Samples
 
 /// One stream's rows of one UTC hour: they become files of their own.
 struct Part: Hashable, Comparable {
+    /// What the rows are.
+    enum Content: UInt8, CaseIterable { case samples, histograms, exemplars, metadata }
+
     let stream: Streams
     /// Hours since 1970.
     let hour: Int64
+    var content = Content.samples
 
     static func < (left: Part, right: Part) -> Bool {
-        (left.stream.rawValue, left.hour) < (right.stream.rawValue, right.hour)
+        (left.content.rawValue, left.stream.rawValue, left.hour)
+            < (right.content.rawValue, right.stream.rawValue, right.hour)
     }
 
     static let millisecondsPerHour: Int64 = 3_600_000
@@ -26,7 +31,14 @@ struct Part: Hashable, Comparable {
         return (start.overflow ? .min : start.partialValue)...(end.overflow && hour > 0 ? .max : end.partialValue)
     }
 
-    var kind: ReferenceID.Kind { stream == .cost ? .metrics : .observability }
+    var kind: ReferenceID.Kind {
+        switch content {
+        case .samples: stream == .cost ? .metrics : .observability
+        case .histograms: .histograms
+        case .exemplars: .exemplars
+        case .metadata: .metadata
+        }
+    }
     var time: CivilTime { CivilTime(milliseconds: times.lowerBound) }
 
     /// The streams that become files, in the order of their files.

@@ -68,23 +68,23 @@ struct PartWriter {
     private func start(_ part: Part) throws -> OpenFile {
         let path = "\(context.layout.staging)/part-\(nextNumber).tmp"
         let sink = try StagedFile(path, in: context.fileSystem)
+        let table = context.options.layout.table(of: part.content)
         // Rows are in the order of whole label sets: without some labels only the metrics are still in order.
         let isFiltered = context.options.labelFilters[part.stream] != nil
         var options = WriterOptions(
             createdBy: context.options.createdBy,
-            sortingColumns: Array(WriterOptions.cloudzeroSorting.prefix(isFiltered ? 1 : .max)),
-            profile: context.options.profile)
-        options.bloomFilterColumns = ["metric_name"]
+            sortingColumns: Array(table.sorting.prefix(isFiltered ? 1 : .max)), profile: context.options.profile)
+        options.bloomFilterColumns = [part.content == .metadata ? "metric_family" : "metric_name"]
         return OpenFile(
             part: part, path: path, sink: sink,
-            writer: try ParquetWriter(schema: .cloudzero, options: options, sink: sink))
+            writer: try ParquetWriter(schema: table.schema, options: options, sink: sink))
     }
 
     /// Ends the open file: durable, named by its hash, read again and compared with what the log said (I5).
     mutating func finish() throws {
         guard let file = open.take() else { return }
         let keyValues =
-            context.keyValues + [
+            [("writer.schema", context.options.layout.table(of: file.part.content).name)] + context.keyValues + [
                 ("cirrus.part", "\(nextNumber)"), ("cirrus.rows", "\(file.rows)"), ("cirrus.content", file.content.hex),
             ]
         _ = try file.writer.finish(keyValues: keyValues)

@@ -43,7 +43,7 @@ struct PlanReader {
     private(set) var catalog = SeriesCatalog()
     private var references: [SegmentID: References] = [:]
     private(set) var requests: [KnownRequest] = []
-    /// Segments that hold histograms, exemplars or metadata: kept (design.md §3).
+    /// Segments that hold histograms, exemplars or metadata.
     private(set) var segmentsWithOthers: Set<SegmentID> = []
     /// Rows that cannot become rows of a file: their record is damaged.
     private(set) var quarantinedRows = 0
@@ -118,6 +118,18 @@ struct PlanReader {
                 // Undecodable batches were counted by the survey.
                 guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else { return }
                 try body(batch, known)
+            }
+        }
+    }
+
+    /// One pass over the batches of the segments that hold more than samples.
+    func forEachBatchWithOthers(_ body: (Batch, References, SegmentID) throws -> Void) throws {
+        for ending in plan.segments where segmentsWithOthers.contains(ending.segment) {
+            guard let known = references[ending.segment] else { continue }
+            _ = try scan(ending) { record in
+                // Undecodable batches were counted by the survey.
+                guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else { return }
+                try body(batch, known, ending.segment)
             }
         }
     }

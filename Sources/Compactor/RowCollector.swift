@@ -1,3 +1,4 @@
+internal import Parquet
 internal import Samples
 
 /// Rows of some series of one part, gathered in a pass and put in order.
@@ -23,6 +24,8 @@ struct RowCollector {
     /// End of each series' rows once they are in order and equal ones are joined.
     private(set) var ends: [Int] = []
     private(set) var rows: [Row]
+    /// When the series of each row began, in milliseconds since 1970, 0 = unknown; empty when nobody wants them.
+    private var starts: [Int64] = []
     /// Rows equal to another in series, timestamp and value bits.
     private(set) var duplicates = 0
     /// Rows that share series and timestamp with another of another value: kept.
@@ -35,11 +38,13 @@ struct RowCollector {
     private var cursor: [UInt32] = []
 
     /// Gathers all of `groups` in one pass: a record is read once, however many parts its rows belong to.
-    /// - Parameter counts: rows of every series of the catalog, by part.
+    /// - Parameters:
+    ///   - counts: rows of every series of the catalog, by part.
+    ///   - withStarts: start timestamps are gathered, too: 8 bytes a row.
     static func collect(
-        _ groups: [Group], _ counts: [Part: [UInt32]], _ reader: PlanReader
+        _ groups: [Group], _ counts: [Part: [UInt32]], _ reader: PlanReader, withStarts: Bool
     ) throws -> [RowCollector] {
-        var collectors = groups.map { RowCollector($0, counts[$0.part]!, reader) }
+        var collectors = groups.map { RowCollector($0, counts[$0.part]!, reader, withStarts) }
         let placesOf = collectors.map { $0.places(seriesCount: reader.catalog.count) }
         var request = 0
         try reader.forEachBatch { known in
@@ -60,7 +65,7 @@ struct RowCollector {
         return collectors
     }
 
-    private init(_ group: Group, _ counts: [UInt32], _ reader: PlanReader) {
+    private init(_ group: Group, _ counts: [UInt32], _ reader: PlanReader, _ withStarts: Bool) {
         (series, times, self.reader) = (group.series, group.part.times, reader)
         var total: UInt32 = 0
         cursor.reserveCapacity(series.count)
@@ -69,6 +74,7 @@ struct RowCollector {
             total += counts[Int(number)]
         }
         rows = [Row](repeating: Row(time: 0, request: 0, value: 0), count: Int(total))
+        if withStarts { starts = [Int64](repeating: 0, count: Int(total)) }
     }
 
     /// The place in `series` of every series of the catalog; `UInt32.max` of one that is not gathered here.
@@ -98,6 +104,12 @@ struct RowCollector {
         rows[range].map { reader.requests[Int($0.request)].header.receivedAt }
     }
 
+    /// A row without start, or of one in a year that readers of timestamps refuse, has no value.
+    func startTimestamps(_ range: Range<Int>) -> ColumnValues {
+        let starts = starts[range]
+        return .nested(counts: starts.map { $0.isStart ? 1 : 0 }, .int64(starts.filter(\.isStart)))
+    }
+
     /// Bits of the doubles.
     func values(_ range: Range<Int>) -> [Int64] { rows[range].map { Int64(bitPattern: $0.value) } }
 
@@ -113,6 +125,7 @@ struct RowCollector {
             let slot = Int(cursor[place])
             guard slot < rows.count else { throw CompactorError(reason: .unstable) }
             rows[slot] = Row(time: UInt32(time), request: request, value: batch.values[row])
+            if !starts.isEmpty, !batch.startTimestamps.isEmpty { starts[slot] = batch.startTimestamps[row] }
             cursor[place] += 1
         }
     }
@@ -139,6 +152,7 @@ struct RowCollector {
             ends.append(kept)
             start = end
         }
+        if !starts.isEmpty { starts.removeLast(rows.count - kept) }
         rows.removeLast(rows.count - kept)
     }
 
@@ -149,12 +163,15 @@ struct RowCollector {
         if isSorted {
             guard kept != range.lowerBound else { return range.upperBound }
             for (offset, row) in range.enumerated() { rows[kept + offset] = rows[row] }
+            if !starts.isEmpty { for (offset, row) in range.enumerated() { starts[kept + offset] = starts[row] } }
             return kept + range.count
         }
-        let sorted = range.sorted { (rows[$0].time, $0) < (rows[$1].time, $1) }.map { rows[$0] }
+        let order = range.sorted { (rows[$0].time, $0) < (rows[$1].time, $1) }
+        let sorted = order.map { rows[$0] }
+        let sortedStarts = starts.isEmpty ? [] : order.map { starts[$0] }
         var end = kept
         var seen: Set<UInt64> = []  // values at the timestamp in work
-        for row in sorted {
+        for (index, row) in sorted.enumerated() {
             if end == kept || rows[end - 1].time != row.time { seen.removeAll(keepingCapacity: true) }
             guard seen.insert(row.value).inserted else {
                 duplicates += 1
@@ -162,8 +179,14 @@ struct RowCollector {
             }
             if seen.count > 1 { conflicts += 1 }
             rows[end] = row
+            if !starts.isEmpty { starts[end] = sortedStarts[index] }
             end += 1
         }
         return end
     }
+}
+
+extension Int64 {
+    /// Whether it is a start timestamp in ms: set, and of a year that readers of timestamps take.
+    var isStart: Bool { self != 0 && SampleTime.bounds.contains(self) }
 }

@@ -1,7 +1,7 @@
 internal import Bytes
 internal import Parquet
 
-/// Turns a run of collected rows into the twelve columns of layout `cloudzero` (parquet.md §1).
+/// Turns a run of collected rows into the columns of the layout (docs/formats/parquet.md).
 struct RowGroupColumns {
     let part: Part
     let catalog: SeriesCatalog
@@ -9,12 +9,31 @@ struct RowGroupColumns {
     let clusterName: String
     let cloudAccountID: String
     let profile: WriterProfile
+    let layout: TableLayout
     /// Whether a label of this name stays; nil = all stay.
     let keepsLabel: (@Sendable (RawSpan) -> Bool)?
 
     /// Columns of the rows `rows` of `collected`.
     func columns(_ collected: RowCollector, rows: Range<Int>) throws -> [ColumnValues] {
         let spans = seriesSpans(collected, rows)
+        switch layout {
+        case .cloudzero: return try cloudzero(collected, rows, spans)
+        case .native(let labels):
+            let series = NativeSeries(catalog: catalog, promotedLabels: labels, keepsLabel: keepsLabel)
+            let values = collected.values(rows)
+            return [
+                try series.metrics(spans), .int64(collected.timestamps(rows)), .int64(values),
+                .int64(values.map { $0 == Self.staleMarker ? 1 : 0 }), collected.startTimestamps(rows),
+            ] + (try series.columns(spans))
+        }
+    }
+
+    /// The NaN by which Prometheus says that a series has ended (model/value/value.go).
+    private static let staleMarker: Int64 = 0x7FF0_0000_0000_0002
+
+    private func cloudzero(
+        _ collected: RowCollector, _ rows: Range<Int>, _ spans: [SeriesSpan]
+    ) throws -> [ColumnValues] {
         let time = part.time
         let constants = [
             clusterName, cloudAccountID, CivilTime.padded(time.year, 4), CivilTime.padded(time.month, 2),
@@ -37,20 +56,24 @@ struct RowGroupColumns {
     /// samples a series a row group has less.
     private var labelByteLimit: Int { profile.dictionaryByteLimit * 3 / 8 }
 
-    /// Where the row group that begins at `start` ends: `room` and the limits of rows and of label bytes hold.
+    /// Where the row group that begins at `start` ends: `room` and the limits of rows, of label bytes and, where labels
+    /// are a map, of its elements hold.
     func rowGroupEnd(_ collected: RowCollector, from start: Int, room: Int) -> Int {
         let limit = min(collected.rowCount, start + min(profile.rowGroupRowLimit, room))
         var byteCount = 0
+        var labelRoom = NativeSeries.labelLimit
         var end = start
         for span in seriesSpans(collected, start..<limit) {
             byteCount += order.jsonByteCount(span.series) + 4  // with its length
             if end > start, byteCount > labelByteLimit { break }
-            end += span.count
+            let labels = layout == .cloudzero ? 0 : catalog.labelSet(span.series).count
+            let count = labels == 0 ? span.count : min(span.count, max(end == start ? 1 : 0, labelRoom / labels))
+            end += count
+            if count < span.count { break }
+            labelRoom -= count * labels
         }
         return end
     }
-
-    private typealias SeriesSpan = (series: UInt32, count: Int)
 
     /// The series of `rows`, and how many rows each has there.
     private func seriesSpans(_ collected: RowCollector, _ rows: Range<Int>) -> [SeriesSpan] {
@@ -65,28 +88,11 @@ struct RowGroupColumns {
         return spans
     }
 
-    /// A column of one symbol a series, entries in the order of first use.
+    /// A column of one symbol a series.
     private func symbols(_ spans: [SeriesSpan], _ rowCount: Int, _ symbol: (UInt32) -> UInt32) throws -> ColumnValues {
-        var entries = ByteTable()
-        var indexOf: [UInt32: UInt32] = [:]
-        var indexes: [UInt32] = []
-        indexes.reserveCapacity(rowCount)
-        var (last, index) = (UInt32.max, UInt32.max)
-        for span in spans {
-            let symbol = symbol(span.series)
-            if symbol != last {
-                last = symbol
-                if let known = indexOf[symbol] {
-                    index = known
-                } else {
-                    index = UInt32(entries.count)
-                    indexOf[symbol] = index
-                    try entries.append(Array(catalog.text(symbol)))
-                }
-            }
-            indexes.append(contentsOf: repeatElement(index, count: span.count))
-        }
-        return .dictionary(entries: entries, indexes: indexes)
+        var column = SymbolColumn(catalog, reserving: rowCount)
+        for span in spans { try column.append(symbol(span.series), count: span.count) }
+        return column.values
     }
 
     /// One entry a series, in entity order (parquet.md §6).

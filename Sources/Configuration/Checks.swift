@@ -53,7 +53,35 @@ extension Loader {
             }
             indexByName[name] = index
         }
+        checkLayout(settings)
     }
+
+    /// Files are made once for all destinations.
+    private mutating func checkLayout(_ settings: Settings) {
+        let layout = settings.destinations[0].layout
+        for index in settings.destinations.indices.dropFirst() where settings.destinations[index].layout != layout {
+            let paths = ["destinations[\(index)].layout", "destinations[0].layout", "destinations[\(index)]"]
+            blame(paths, "all destinations take the same files; give each of them the same layout")
+        }
+        var known: [String: String] = Self.nativeColumns
+        for label in settings.parquet.promotedLabels {
+            if let other = known.updateValue(label, forKey: label.lowercased()) {
+                let reason =
+                    "\(quoted(label)) would be a second column \(quoted(other)); query engines do not tell case apart"
+                blame(["parquet.promoted_labels"], reason)
+            }
+        }
+    }
+
+    /// What no label can be the name of: other columns of the files, the metric's name, the folders.
+    private static let nativeColumns: [String: String] = Dictionary(
+        uniqueKeysWithValues: [
+            "__name__", "dt", "hr", "metric_name", "timestamp", "start_timestamp", "value", "is_stale", "series_hash",
+            "labels", "schema", "count", "count_float", "sum", "zero_threshold", "zero_count", "zero_count_float",
+            "reset_hint", "positive_span_offsets", "positive_span_lengths", "positive_counts",
+            "positive_counts_float", "negative_span_offsets", "negative_span_lengths", "negative_counts",
+            "negative_counts_float", "custom_values", "exemplar_labels",
+        ].map { ($0, $0) })
 
     /// Fills in the defaults that depend on other keys.
     private func complete(_ settings: inout Settings, _ index: Int, _ shown: String, _ environment: [String: String]) {

@@ -97,6 +97,9 @@ extension Key {
             "A request repeated within it is stored once; 0 turns this off"),
         .choice(
             "parquet.profile", \.parquet.profile, "`compat` for every reader, `compact` for newer ones"),
+        .texts(
+            "parquet.promoted_labels", \.parquet.promotedLabels, .labelName,
+            "Layout `native`: labels that have a column of their own; the others are in the map `labels`"),
     ]
 
     private static let cloudzero: [Key] = [

@@ -12,6 +12,8 @@ package enum TextForm: Equatable, Sendable {
     /// An IP address or host name to listen on.
     case address
     case bucket
+    /// Letters, digits and underscores, no digit first: what query engines take as a column's name, too.
+    case labelName
     /// The begin of object keys; slashes at either end are dropped.
     case prefix
     /// `http://` or `https://`. User and password are refused here and hidden where they are allowed.
@@ -26,6 +28,7 @@ package enum TextForm: Equatable, Sendable {
         case .proxyException: "host, domain or range"
         case .address: "address"
         case .bucket: "bucket name"
+        case .labelName: "label name"
         case .prefix: "key prefix"
         case .url: "URL"
         }
@@ -55,6 +58,11 @@ package enum TextForm: Equatable, Sendable {
             guard (3...63).contains(bytes.count), text.consists(of: ".-_") else {
                 return "is not a bucket name (3 to 63 letters, digits, dots and hyphens)"
             }
+            return nil
+        case .labelName:
+            guard let first = bytes.first, first == underscore || first.isLetterOrDigit && first > UInt8(ascii: "9"),
+                text.consists(of: "_")
+            else { return "is not a label name (letters, digits and underscores, no digit first)" }
             return nil
         case .prefix:
             guard bytes.count <= 512 else { return "is longer than 512 bytes" }
@@ -93,6 +101,7 @@ package enum TextForm: Equatable, Sendable {
 }
 
 private let hyphen = UInt8(ascii: "-")
+private let underscore = UInt8(ascii: "_")
 
 extension UInt8 {
     fileprivate var isLetterOrDigit: Bool {

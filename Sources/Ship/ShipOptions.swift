@@ -76,14 +76,15 @@ package struct ShipOptions: Sendable {
 
 /// One place every file goes to. The name is the ledger's key: renaming a destination ships everything again.
 package enum DestinationOptions: Sendable {
-    /// Files under `path`, in folders `dt=…/hr=…` when `hive`.
-    case directory(name: String, path: String, hive: Bool, compression: UploadCompression? = nil)
+    /// Files under `path`, in folders `dt=…/hr=…` when `hive`, within one for each kind when `byKind`.
+    case directory(
+        name: String, path: String, hive: Bool, byKind: Bool = false, compression: UploadCompression? = nil)
     case cloudZero(CloudZeroOptions)
     case s3(S3Options)
 
     package var name: String {
         switch self {
-        case .directory(let name, _, _, _): name
+        case .directory(let name, _, _, _, _): name
         case .cloudZero(let options): options.name
         case .s3(let options): options.name
         }

@@ -59,9 +59,10 @@ package final class ShipService: Sendable {
 
     private static func sender(_ destination: DestinationOptions, _ context: ShipContext) -> any Sender {
         switch destination {
-        case .directory(let name, let path, let hive, let compression):
+        case .directory(let name, let path, let hive, let byKind, let compression):
             return DirectorySender(
-                name: name, path: path, hive: hive, compression: compression, fileSystem: context.fileSystem)
+                name: name, path: path, hive: hive, byKind: byKind, compression: compression,
+                fileSystem: context.fileSystem)
         case .cloudZero(let options):
             let api = UploadAPI(
                 options: options, clusterName: context.options.clusterName,

@@ -11,6 +11,8 @@ struct TestSample: Hashable, Comparable {
     var labels: [String]  // name, value, name, value ...
     var timestamp: Int64
     var value: Double
+    /// Milliseconds since 1970, 0 = unset.
+    var start: Int64 = 0
 
     static func < (left: TestSample, right: TestSample) -> Bool {
         (left.labels.joined(), left.timestamp, left.value) < (right.labels.joined(), right.timestamp, right.value)
@@ -31,6 +33,7 @@ struct CompactionFixture {
     let disk = SimulatedDisk()
     let clock = ManualClock()
     let layout = VolumeLayout(root: "/v")
+    var tables = TableLayout.cloudzero
     static let volume = VolumeID(high: 1, low: 2)
     static let hour: Int64 = 1_782_918_000_000  // 2026-07-01T15:00:00Z
 
@@ -39,9 +42,11 @@ struct CompactionFixture {
     }
 
     var options: CompactorOptions {
-        CompactorOptions(
+        var options = CompactorOptions(
             clusterName: "c1", cloudAccountID: "123", rowsPerFile: 1_000_000, interval: .seconds(600),
             dedupWindow: .seconds(7200), configuration: 9, createdBy: "cirrus version 0.1.0 (build test)")
+        options.layout = tables
+        return options
     }
 
     func recoverVolume() throws -> RecoveredVolume {
@@ -51,8 +56,10 @@ struct CompactionFixture {
     func recover() throws -> RecoveredLog { try recoverVolume().log }
 
     /// Writes each batch as a request of its own, each group of batches as a segment, and an empty newest segment.
+    /// - Parameter addOthers: adds to a batch what is no sample; takes the references of its samples.
     func write(
-        _ segments: [[[TestSample]]], streams: Streams = .cost, behind recovered: RecoveredLog? = nil
+        _ segments: [[[TestSample]]], streams: Streams = .cost, behind recovered: RecoveredLog? = nil,
+        addOthers: (inout BatchEncoder, [UInt32]) -> Void = { _, _ in }
     ) throws {
         let environment = LogEnvironment(
             layout: layout, fileSystem: disk, clocks: clock.clocks,
@@ -61,7 +68,7 @@ struct CompactionFixture {
         for (index, batches) in segments.enumerated() {
             var encoder = BatchEncoder()
             let records = batches.enumerated().map { number, samples in
-                Self.encode(samples, streams, &encoder, fingerprint: UInt64(index * 1000 + number))
+                Self.encode(samples, streams, &encoder, fingerprint: UInt64(index * 1000 + number), addOthers)
             }
             _ = appender.append(records, epoch: UInt64(index + 1))
         }
@@ -69,9 +76,11 @@ struct CompactionFixture {
     }
 
     private static func encode(
-        _ samples: [TestSample], _ streams: Streams, _ encoder: inout BatchEncoder, fingerprint: UInt64
+        _ samples: [TestSample], _ streams: Streams, _ encoder: inout BatchEncoder, fingerprint: UInt64,
+        _ addOthers: (inout BatchEncoder, [UInt32]) -> Void
     ) -> PendingRecord {
         encoder.startBatch()
+        var references: [UInt32] = []
         for sample in samples {
             var labels = ByteWriter()
             labels.varint(UInt64(sample.labels.count / 2))
@@ -81,9 +90,11 @@ struct CompactionFixture {
                 encoder.find(key)
                 ?? encoder.define(key, streams: streams, labels: Self.numbers(of: sample.labels, in: &encoder))
             guard case .reference(let reference) = entry else { continue }
+            references.append(reference)
             encoder.addSample(
-                reference, timestamp: sample.timestamp, value: sample.value.bitPattern, startTimestamp: 0)
+                reference, timestamp: sample.timestamp, value: sample.value.bitPattern, startTimestamp: sample.start)
         }
+        addOthers(&encoder, references)
         let answer = BatchAnswer(
             status: 204, written: WrittenCounts(samples: samples.count), rejectedSamples: 0, filteredSamples: 0,
             text: "")

@@ -31,7 +31,7 @@ enum Layers {
         "Ingest": [
             "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RegularExpressions", "RemoteWrite", "WAL",
         ],
-        "Compactor": ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "WAL", "Parquet"],
+        "Compactor": ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "RemoteWrite", "WAL", "Parquet"],
         "Ship": ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet"],
         "czctl": ours.subtracting(["czctl", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CHash", "CRE2"]),
     ]

@@ -2,22 +2,25 @@ internal import DiskIO
 internal import Parquet
 internal import Synchronization
 
-/// Copies files to `<path>/[dt=…/hr=…/]<name>`: complete and durable when the name appears there.
+/// Copies files to `<path>/[<kind>/][dt=…/hr=…/]<name>`: complete and durable when the name appears there.
 struct DirectorySender: Sender {
     let name: String
     let chunk = 200
     let path: String
     let hive: Bool
+    let byKind: Bool
     let compression: UploadCompression?
     let fileSystem: any FileSystem
     private let durable = DurableFolders()
 
     init(
-        name: String, path: String, hive: Bool, compression: UploadCompression? = nil, fileSystem: any FileSystem
+        name: String, path: String, hive: Bool, byKind: Bool = false, compression: UploadCompression? = nil,
+        fileSystem: any FileSystem
     ) {
         self.name = name
         self.path = path
         self.hive = hive
+        self.byKind = byKind
         self.compression = compression
         self.fileSystem = fileSystem
     }
@@ -30,7 +33,8 @@ struct DirectorySender: Sender {
         guard let id = ReferenceID(row.file) else {
             return .failed(ShipFailure(.fileRead, "\(row.file) is not a reference id"), dropsURL: false)
         }
-        let folder = hive ? "\(path)/\(id.hivePartition)" : path
+        let parts = [path, byKind ? id.kind.rawValue : "", hive ? id.hivePartition : ""]
+        let folder = parts.filter { !$0.isEmpty }.joined(separator: "/")
         do throws(IOError) {
             return try place(source, in: folder, as: row.file + (compression?.suffix ?? ""), witness)
         } catch {

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Bytes
+internal import Compactor
 internal import Digest
 internal import RemoteWrite
 internal import Samples
@@ -193,17 +194,18 @@ struct CatPrinter {
         let family = batch.text(entry.family)
         // Metadata have no labels that a condition could hold for.
         guard metric ?? family == family, selection?.hasConditions != true else { return }
+        let type = MetadataType.name(UInt64(entry.type))
         let (help, unit) = (CatText.quoted(batch.text(entry.help)), CatText.quoted(batch.text(entry.unit)))
         switch format {
         case .json:
             line(
                 &header,
-                "{\"kind\":\"metadata\",\"family\":\(CatText.quoted(family)),\"type\":\"\(CatText.type(entry.type))\","
+                "{\"kind\":\"metadata\",\"family\":\(CatText.quoted(family)),\"type\":\"\(type)\","
                     + "\"help\":\(help),\"unit\":\(unit)}")
         case .text:
             line(
                 &header,
-                "metadata \(CatText.plain(family)) type=\(CatText.type(entry.type)) help=\(help) unit=\(unit)")
+                "metadata \(CatText.plain(family)) type=\(type) help=\(help) unit=\(unit)")
         }
     }
 }
@@ -268,17 +270,6 @@ enum CatText {
         "{" + pairs.map { "\(plain($0.0))=\(quoted($0.1))" }.joined(separator: ",") + "}"
     }
 
-    /// The types of both versions of remote write.
-    static func type(_ number: UInt32) -> String {
-        let names = ["unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"]
-        return number < names.count ? names[Int(number)] : "\(number)"
-    }
-
-    private static func resetHint(_ number: UInt64) -> String {
-        let names = ["unknown", "yes", "no", "gauge"]
-        return number < names.count ? names[Int(number)] : "\(number)"
-    }
-
     // MARK: Histograms
 
     static func json(_ histogram: HistogramMessage) -> String {
@@ -292,7 +283,7 @@ enum CatText {
             + "\"zero_threshold\":\"\(number(histogram.zeroThreshold))\",\"zero_count\":\(zeros),"
             + json(histogram.negative, "negative") + json(histogram.positive, "positive")
             + "\"custom_values\":[\(list(histogram.customValues))],"
-            + "\"reset_hint\":\"\(resetHint(histogram.resetHint))\""
+            + "\"reset_hint\":\"\(ResetHint.name(histogram.resetHint))\""
             + (histogram.startTimestamp == 0 ? "" : ",\"start_timestamp\":\(histogram.startTimestamp)")
     }
 
@@ -316,7 +307,7 @@ enum CatText {
         if !histogram.customValues.isEmpty {
             text += " custom_values=[\(histogram.customValues.map(number).joined(separator: ","))]"
         }
-        text += " reset_hint=\(resetHint(histogram.resetHint))"
+        text += " reset_hint=\(ResetHint.name(histogram.resetHint))"
         return text + (histogram.startTimestamp == 0 ? "" : " start=\(histogram.startTimestamp)")
     }
 

@@ -93,6 +93,9 @@ struct ServiceEnvironment: Sendable {
         return try FilterRule(pattern: filter.pattern, match: match)
     }
 
+    /// One layout for all destinations: the configuration is checked for it.
+    private var isNative: Bool { settings.destinations.contains { $0.layout == .native } }
+
     var compactorOptions: CompactorOptions {
         var options = CompactorOptions(
             clusterName: settings.clusterName, cloudAccountID: settings.cloudAccountID,
@@ -102,6 +105,7 @@ struct ServiceEnvironment: Sendable {
             createdBy: Version.createdBy)
         options.labelFilters = filter.labelFilters
         options.profile = settings.parquet.profile == .compact ? .compact : .compat
+        if isNative { options.layout = .native(promotedLabels: settings.parquet.promotedLabels) }
         return options
     }
 
@@ -109,6 +113,7 @@ struct ServiceEnvironment: Sendable {
     var configurationFingerprint: UInt64 {
         var text = "\(settings.clusterName)\u{0}\(settings.cloudAccountID)\u{0}\(settings.database.recordLimit)"
         text += "\u{0}\(settings.metrics)\u{0}\(settings.parquet.profile)"
+        if isNative { text += "\u{0}native\u{0}\(settings.parquet.promotedLabels)" }
         // FNV-1a: a label for people and footers, nothing rests on it.
         return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
@@ -119,7 +124,7 @@ struct ServiceEnvironment: Sendable {
             switch destination.kind {
             case .directory:
                 .directory(
-                    name: destination.name, path: destination.path, hive: true,
+                    name: destination.name, path: destination.path, hive: true, byKind: isNative,
                     compression: Self.compression(destination))
             case .cloudzero:
                 .cloudZero(
@@ -127,7 +132,7 @@ struct ServiceEnvironment: Sendable {
                         name: destination.name, host: cloudzero.host, useHTTP: cloudzero.usesHTTP,
                         apiKeyPath: cloudzero.apiKeyPath ?? "", uploadHosts: cloudzero.uploadHosts,
                         sendsDigests: cloudzero.sendsDigests))
-            case .s3: .s3(Self.bucket(destination))
+            case .s3: .s3(bucket(destination))
             }
         }
         var options = ShipOptions(
@@ -150,14 +155,18 @@ struct ServiceEnvironment: Sendable {
         }
     }
 
-    private static func bucket(_ destination: DestinationSettings) -> S3Options {
-        S3Options(
+    private func bucket(_ destination: DestinationSettings) -> S3Options {
+        // Tables are folders, and the kinds of layout `native` have other columns.
+        let prefix = destination.prefix
+        let kindPrefix = prefix.isEmpty ? "{kind}" : "\(prefix)/{kind}"
+        return S3Options(
             name: destination.name, bucket: destination.bucket, region: destination.region,
-            endpoint: destination.endpoint, prefix: destination.prefix, pathStyle: destination.pathStyle,
+            endpoint: destination.endpoint, prefix: isNative && !prefix.contains("{kind}") ? kindPrefix : prefix,
+            pathStyle: destination.pathStyle,
             accessKeyPath: destination.accessKeyPath, secretKeyPath: destination.secretKeyPath,
             encryption: destination.encryption?.rawValue, encryptionKeyID: destination.encryptionKeyID,
             refusesOverwrites: destination.refusesOverwrites, partByteCount: UInt64(destination.partByteCount),
-            compression: compression(destination),
+            compression: Self.compression(destination),
             environment: ProcessInfo.processInfo.environment.filter { $0.key.hasPrefix("AWS_") || $0.key == "HOME" })
     }
 
@@ -177,9 +186,6 @@ struct ServiceEnvironment: Sendable {
     /// What this version cannot do although the configuration asks for it: said at start, never passed over.
     func refuseUnsupported() throws {
         var faults: [String] = []
-        if settings.destinations.contains(where: { $0.layout == .native }) {
-            faults.append("destination.layout native")
-        }
         if settings.parquet.profile == .compact { faults.append("parquet.profile compact") }
         if settings.cloudzero.dialect == .seed { faults.append("cloudzero.api_dialect seed") }
         guard !faults.isEmpty else { return }
