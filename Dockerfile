@@ -3,7 +3,7 @@
 # UNTESTED as a whole: no Docker daemon was at hand. The lines that gather the files were run by themselves, and what they
 # made was run in an empty root.
 FROM swift:6.3-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libcurl4-openssl-dev libre2-dev \
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libbrotli-dev libcurl4-openssl-dev libre2-dev \
     libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev pkg-config zlib1g-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .

@@ -32,7 +32,9 @@ let leaves: [Target] = [
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .target(name: "CCompression", linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+    .target(
+        name: "CCompression",
+        linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("brotlidec")]),
     .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "RegularExpressions", dependencies: ["CRE2"], swiftSettings: strict + optimized),
     .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict + optimized),
@@ -83,7 +85,8 @@ let program: [Target] = [
         name: "czctl",
         dependencies: [
             "Bytes", "Snappy", "Digest", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", "Parquet",
-            "Configuration", "Ingest", "Compactor", "Ship", "CLinux", nioCore, nioPosix, nioHTTP1, logging,
+            "Configuration", "Ingest", "Compactor", "Ship", "CCompression", "CLinux", nioCore, nioPosix, nioHTTP1,
+            logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         resources: [.embedInCode("Service/StatusPage.html")],

@@ -1,4 +1,5 @@
 #include "CCompression.h"
+#include <brotli/decode.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -54,3 +55,15 @@ void ccompression_close(ccompression *stream) {
     if (stream->zstd) ZSTD_freeCCtx(stream->zstd); else deflateEnd(&stream->gzip);
     free(stream);
 }
+
+cbrotli *cbrotli_open(void) { return BrotliDecoderCreateInstance(NULL, NULL, NULL); }
+
+int cbrotli_run(cbrotli *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count) {
+    size_t in_left = *in_count, out_left = *out_count;
+    BrotliDecoderResult result = BrotliDecoderDecompressStream(stream, &in_left, &in, &out_left, &out, NULL);
+    *in_count -= in_left;
+    *out_count -= out_left;
+    return result == BROTLI_DECODER_RESULT_SUCCESS ? 1 : result == BROTLI_DECODER_RESULT_ERROR ? -1 : 0;
+}
+
+void cbrotli_close(cbrotli *stream) { BrotliDecoderDestroyInstance(stream); }

@@ -15,6 +15,8 @@ package struct VolumeLayout: Sendable {
     package var uploaded: String { root + "/uploaded" }
     package var abandoned: String { root + "/abandoned" }
     package var quarantine: String { root + "/quarantine" }
+    /// What was taken over from another collector's files.
+    package var imports: String { root + "/imports" }
     package var reserve: String { root + "/reserve" }
     package var ledger: String { root + "/ledger.sqlite" }
     package var shipperID: String { root + "/.shipperid" }

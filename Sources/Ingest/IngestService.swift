@@ -1,7 +1,7 @@
 package import Bytes
 package import DiskIO
 internal import Dispatch
-internal import HTTPServer
+package import HTTPServer
 package import Logging
 internal import Metrics
 package import NIOCore
@@ -85,7 +85,7 @@ package final class IngestService: Sendable {
         }
         state.withLock { $0.segments = SegmentDirectory(environment.layout.wal, in: environment.fileSystem) }
         checkSpace()
-        let seed = recovered.volume.id.high ^ recovered.volume.id.low
+        let seed = Self.seed(of: recovered.volume.id)
         try await eventLoop.submit { [self] in
             // Read here: options that are applied meanwhile come before it or find it.
             let intake = Intake(
@@ -260,6 +260,21 @@ package final class IngestService: Sendable {
         }
         return intake.value.write(body, source: source)
     }
+
+    /// Stores one body of a caller in this process, as a request's: its answer is a request's too.
+    package func store(_ body: ByteBuffer, source: WriteProtocol) async throws -> HTTPResponse {
+        let bytes = body.readableBytes
+        if let refusal = admit(bytes, of: bytes) { return WriteAnswer.unavailable(refusal.reason) }
+        defer { release(bytes) }
+        return try await eventLoop.flatSubmit { self.write(body, source: source) }.get()
+    }
+
+    /// What a decompressed body is known by in this volume: of a batch in its log, and of a retransmit.
+    package static func fingerprint(of body: RawSpan, source: WriteProtocol, volume: VolumeID) -> Hash128 {
+        Hash128(of: body, seed: seed(of: volume) &+ UInt64(source.rawValue))
+    }
+
+    private static func seed(of volume: VolumeID) -> UInt64 { volume.high ^ volume.low }
 
     /// The body counts as in flight meanwhile, so what waits is bounded.
     private func writeWhenStarted(

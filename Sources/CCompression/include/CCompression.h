@@ -1,4 +1,4 @@
-// Streams of gzip (zlib) and Zstandard (libzstd) behind one face.
+// Streams of gzip (zlib) and Zstandard (libzstd) behind one face, and the reading of Brotli (libbrotlidec).
 #ifndef CIRRUS_CCOMPRESSION_H
 #define CIRRUS_CCOMPRESSION_H
 #include <stddef.h>
@@ -14,4 +14,13 @@ ccompression *ccompression_open(int zstd);
 int ccompression_run(
     ccompression *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count, int finish);
 void ccompression_close(ccompression *stream);
+
+typedef struct BrotliDecoderStateStruct cbrotli;
+
+/// Reads one Brotli stream (RFC 7932), whose window is at most 16 MiB. NULL without memory.
+cbrotli *cbrotli_open(void);
+/// Takes at most `*in_count` bytes and gives at most `*out_count`; both are set to what was taken and given. 1: the
+/// stream is complete, what was not taken is behind it. 0: it goes on. -1: the bytes are none of a Brotli stream.
+int cbrotli_run(cbrotli *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count);
+void cbrotli_close(cbrotli *stream);
 #endif

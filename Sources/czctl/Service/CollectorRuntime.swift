@@ -21,10 +21,11 @@ final class CollectorRuntime: Sendable {
     let log: LogWriter
     let compactor: CompactorService
     private let compacted: CompactorMetrics
+    let volume: VolumeID
 
     private init(
         environment: ServiceEnvironment, lock: consuming DirectoryLock, service: IngestService, log: LogWriter,
-        compactor: CompactorService, compacted: CompactorMetrics
+        compactor: CompactorService, compacted: CompactorMetrics, volume: VolumeID
     ) {
         self.environment = environment
         self.lock = lock
@@ -32,6 +33,7 @@ final class CollectorRuntime: Sendable {
         self.log = log
         self.compactor = compactor
         self.compacted = compacted
+        self.volume = volume
     }
 
     /// Takes the volume, finishes what a crash interrupted, reads the log and begins to accept.
@@ -50,9 +52,13 @@ final class CollectorRuntime: Sendable {
         }
         let started = clocks.uptime()
         var generator = SystemRandomNumberGenerator()
+        let imports = ImportJournal.Directory(layout, in: fileSystem)
+        let unsettled = try imports.unsettled(environment.logger)
+        var window = environment.settings.dedup.window
+        if !unsettled.isEmpty { window = max(window, ImportJournal.window) }
         let volume = try RecoveredVolume(
-            layout, in: fileSystem, clocks: clocks, window: environment.settings.dedup.window,
-            newVolume: VolumeID(using: &generator))
+            layout, in: fileSystem, clocks: clocks, window: window, newVolume: VolumeID(using: &generator))
+        try imports.settle(unsettled, known: volume.known)
         let recovered = volume.log
         report(volume, took: clocks.uptime() - started, environment.logger)
         service.metrics.corruptions.add(
@@ -76,7 +82,7 @@ final class CollectorRuntime: Sendable {
         compactor.start()
         return CollectorRuntime(
             environment: environment, lock: lock, service: service, log: log, compactor: compactor,
-            compacted: compacted)
+            compacted: compacted, volume: recovered.volume.id)
     }
 
     private static func takeLock(_ environment: ServiceEnvironment) throws -> DirectoryLock {

@@ -1,0 +1,216 @@
+"""`czctl import`: the unsent files of the CloudZero agent become rows of the volume, each exactly once."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import cramjam
+import google_crc32c
+import pytest
+
+import agent_files
+from agent_files import as_row, row, write
+from parquet_rows import files_below, read_by_duckdb, read_by_pyarrow
+from processes import Program, czctl_path
+from strace import injecting
+
+MANY = 25_000  # rows of one file: three requests
+
+
+def rows_of(kind: str, count: int, first: int = 0) -> list[dict]:
+    return [
+        row(f"{kind}_total", (first + n) * 10, str(n), pod=f"pod-{n % 500}", node=f"n{n % 7}") for n in range(count)
+    ]
+
+
+def imported(cirrus, *arguments, code: int = 0) -> dict:
+    result = cirrus.command("import", *arguments, "--config", cirrus.config, "-o", "json")
+    assert result.returncode == code, result.stdout + result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["schema"] == "czctl.import/v1"
+    return answer
+
+
+def shipped(cirrus, kind: str = "metrics") -> list[tuple]:
+    files = [file for file in files_below(cirrus.destination) if file.name.startswith(kind + "_")]
+    rows = read_by_duckdb(files)
+    assert rows == read_by_pyarrow(files)
+    return rows
+
+
+@pytest.fixture
+def old(tmp_path) -> Path:
+    """The agent's volume."""
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    return folder
+
+
+def test_both_streams_arrive_once(make_cirrus, old):
+    cost = rows_of("cost", MANY)
+    seen = rows_of("seen", 10, first=5)
+    strange = [
+        row("up", 1, "NaN"),
+        row("up", 2, "+Inf", zone='quoted "x" \\ \n'),
+        row("up", 3, "-0.25", zone="<&> äöü 😀 \u2028"),
+        row("up", 4, "1" + "0" * 30, instance="10.0.0.1:9100"),
+    ]
+    files = [write(old, "metrics", cost), write(old, "metrics", strange, 1), write(old, "observability", seen)]
+    (old / "1a2b3c4d.1751400000000").write_bytes(b"the file that was open")
+    before = {path: path.read_bytes() for path in old.iterdir()}
+    cirrus = make_cirrus()
+    dry = imported(cirrus, old, "--dry-run")
+    assert [entry["result"] for entry in dry["files"]] == ["would be imported"] * 3
+    assert list(cirrus.data.iterdir()) == [], "it only looks"
+    answer = imported(cirrus, old)
+    assert [(entry["path"], entry["rows"]) for entry in answer["files"]] == [
+        (str(file), count) for file, count in zip(files, [MANY, 4, 10])
+    ]
+    assert {path: path.read_bytes() for path in old.iterdir()} == before, "the files stay"
+    again = imported(cirrus, old, files[0])
+    assert [entry["result"] for entry in again["files"]] == ["already imported"] * 4
+    cirrus.start()
+    cirrus.drain()
+    assert shipped(cirrus) == sorted(as_row(line) for line in cost + strange)
+    assert shipped(cirrus, "observability") == sorted(as_row(line) for line in seen)
+
+
+def test_killed_at_any_instant(make_cirrus, old):
+    """Each attempt dies at another call; whatever the log has then is not stored again."""
+    cost = rows_of("cost", MANY)
+    more = rows_of("more", 12_000)
+    write(old, "metrics", cost)
+    write(old, "metrics", more, 1)
+    cirrus = make_cirrus(dedup={"window": "0s"}, database={"cost_max_interval": "1s"})
+    killed = 0
+    for call in ["rename", "fdatasync"]:
+        for when in [1, 2, 3, 6]:
+            under = injecting(call, f"signal=SIGKILL:when={when}", cirrus.data)
+            words = [*under, czctl_path(), "import", old, "--config", cirrus.config]
+            program = Program(words, cirrus.home / "import.log")
+            program.wait_end(60)
+            killed += program.process.returncode == -signal.SIGKILL
+    assert killed > 3, "most attempts are interrupted"
+    imported(cirrus, old)
+    cirrus.start()
+    cirrus.drain()
+    assert shipped(cirrus) == sorted(as_row(line) for line in cost + more)
+
+
+@pytest.mark.parametrize("through", ["import", "service"])
+def test_a_request_handed_over_and_not_noted(make_cirrus, old, through):
+    """The log has the request, the journal does not say so: the next start looks, after any time and compaction."""
+    cost = rows_of("cost", 10)
+    write(old, "metrics", cost)
+    cirrus = make_cirrus(dedup={"window": "0s"})
+    imported(cirrus, old)
+    (journal,) = (cirrus.data / "imports").iterdir()
+    assert "stored 1\n" in journal.read_text()
+    # As the disk was before the last step: the request handed over, nothing noted.
+    fingerprint = handed_over(cirrus)
+    lines = journal.read_text().replace("stored 1", "stored 0").replace("handed -", f"handed {fingerprint}")
+    journal.write_text(checked(lines))
+    if through == "service":
+        service = cirrus.start()
+        assert service.stop() == 0
+        assert "stored 1\n" in journal.read_text(), "the start of a service has settled it"
+    answer = imported(cirrus, old)
+    assert answer["files"][0]["rows"] == 10
+    cirrus.start()
+    cirrus.drain()
+    assert shipped(cirrus) == sorted(as_row(line) for line in cost)
+
+
+def handed_over(cirrus) -> str:
+    """The fingerprint of the one request in the log."""
+    listed = cirrus.command("cat", "--data", cirrus.data, "-o", "json").stdout.splitlines()
+    (request,) = [entry for entry in map(json.loads, listed) if entry["kind"] == "request"]
+    return request["fingerprint"]
+
+
+def checked(text: str) -> str:
+    """With the CRC of its lines."""
+    body = text[: text.index("crc32c ")]
+    return f"{body}crc32c {google_crc32c.value(body.encode()):x}\n"
+
+
+BAD = {
+    "cut": lambda data: data[: len(data) // 2],
+    "flipped": lambda data: data[:50] + bytes([data[50] ^ 0xFF]) * 20 + data[70:],
+    "trailed": lambda data: data + b"more",
+    "empty": lambda data: b"",
+    "not an array": lambda data: bytes(cramjam.brotli.compress(b'{"a":1}')),
+    "array cut": lambda data: bytes(cramjam.brotli.compress(agent_files.text(rows_of("x", 3))[:-1])),
+    "no value": lambda data: bytes(cramjam.brotli.compress(b'[{"timestamp":"1","labels":{}}]')),
+    "bad value": lambda data: bytes(cramjam.brotli.compress(b'[{"timestamp":"1","value":"one","labels":{}}]')),
+    "bad time": lambda data: bytes(cramjam.brotli.compress(b'[{"timestamp":"soon","value":"1","labels":{}}]')),
+    "other cluster": lambda data: bytes(
+        cramjam.brotli.compress(agent_files.text([row("up", 1, "1") | {"cluster_name": "another"}]))
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", BAD)
+def test_a_damaged_file_is_left_out_whole(make_cirrus, old, damage):
+    good = rows_of("good", 20)
+    write(old, "metrics", good, 1)
+    bad = write(old, "metrics", rows_of("bad", 11_000))
+    bad.write_bytes(BAD[damage](bad.read_bytes()))
+    cirrus = make_cirrus()
+    answer = imported(cirrus, old, code=7)
+    entry, other = answer["files"]
+    assert entry["result"] == "not imported" and entry["error"].startswith(f"cannot import {bad}: ")
+    assert "; " in entry["error"], "what to do"
+    assert (other["result"], other["rows"]) == ("imported", 20)
+    cirrus.start()
+    cirrus.drain()
+    assert shipped(cirrus) == sorted(as_row(line) for line in good)
+
+
+def test_refusals(make_cirrus, old):
+    write(old, "metrics", rows_of("cost", 3))
+    cirrus = make_cirrus()
+    service = cirrus.start()
+    running = cirrus.command("import", old, "--config", cirrus.config)
+    assert running.returncode == 5 and "a collector has the volume" in running.stderr
+    assert service.stop() == 0
+    for wrong, code in [(old / "none", 4), (cirrus.config, 2)]:
+        result = cirrus.command("import", wrong, "--config", cirrus.config)
+        assert result.returncode == code and "Try:" in result.stderr or code == 4, result.stderr
+    sent = old / "uploaded"
+    sent.mkdir()
+    write(sent, "metrics", rows_of("cost", 3))
+    assert cirrus.command("import", sent, "--config", cirrus.config).returncode == 2
+
+
+def test_rows_over_the_limits_are_counted_and_files_moved(make_cirrus, old, tmp_path):
+    wide = row("wide", 1, "1", **{f"l{n}": "v" for n in range(40)})
+    narrow = row("narrow", 1, "1")
+    path = write(old, "metrics", [wide, narrow])
+    cirrus = make_cirrus(limits={"labels_per_series": 30})
+    away = tmp_path / "away"
+    away.mkdir()
+    answer = imported(cirrus, old, "--move-to", away, code=8)
+    assert answer["files"][0]["refused_rows"] == 1
+    assert [file.name for file in away.iterdir()] == [path.name] and not path.exists()
+    cirrus.start()
+    cirrus.drain()
+    assert shipped(cirrus) == [as_row(narrow)]
+
+
+def test_memory_is_bounded(make_cirrus, old):
+    """The text of the file is far longer than what may be held: the kernel refuses more."""
+    write(old, "metrics", rows_of("cost", 100_000))
+    cirrus = make_cirrus()
+    small, large = (peak(cirrus, path) for path in [write(old, "metrics", rows_of("few", 2), 1), old])
+    assert large - small < 120 << 10, "KiB above what two rows take, in a debug build"
+
+
+def peak(cirrus, path: Path) -> int:
+    """KiB resident at most."""
+    program = Program([czctl_path(), "import", path, "--config", cirrus.config], cirrus.home / "import.log")
+    _, status, usage = os.wait4(program.process.pid, 0)
+    program.process.returncode = os.waitstatus_to_exitcode(status)
+    assert program.process.returncode == 0, program.tail()
+    return usage.ru_maxrss
