@@ -99,3 +99,28 @@ def test_help_topics(topic, word):
     for arguments in [["help", topic], [topic, "--help"], [topic]]:
         told = run(*arguments)
         assert told.returncode == 0 and word in told.stdout, arguments
+
+
+def test_migrate(make_cirrus, tmp_path):
+    """The agent's file becomes ours, and is good; what it lacks is said."""
+    cirrus = make_cirrus()
+    agent = tmp_path / "agent.yml"
+    key = tmp_path / "key"
+    key.write_text("canary\n")
+    agent.write_text(
+        "cluster_name: prod\ncloud_account_id: '0123'\nregion: us-east-1\n"
+        f"database: {{storage_path: {cirrus.data}, compress: true}}\n"
+        f"cloudzero: {{api_key_path: {key}, rotate_interval: 10m, send_interval: 2m}}\n"
+    )
+    result = cirrus.command("config", "migrate", agent)
+    assert result.returncode == 0, result.stderr
+    assert "# compress: true  # no longer used" in result.stdout and "2 keys are commented out" in result.stderr
+    migrated = tmp_path / "config.yml"
+    migrated.write_text(result.stdout)
+    checked = cirrus.command("config", "check", "--config", migrated)
+    assert checked.returncode == 0 and not checked.stderr, checked.stderr
+    agent.write_text("cluster_name: prod\ncloudzero: {api_key_path: /key}\n")
+    lacking = cirrus.command("config", "migrate", agent)
+    assert lacking.returncode == 3 and "region" in lacking.stderr
+    agent.write_text("a: [")
+    assert cirrus.command("config", "migrate", agent).returncode == 2

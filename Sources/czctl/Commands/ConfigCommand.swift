@@ -11,7 +11,7 @@ struct Config: ParsableCommand {
               czctl config check --config config.yml
               czctl config explain destination.kind
             """,
-        subcommands: [ConfigCheck.self, ConfigPrint.self, ConfigExplain.self, ConfigSchema.self])
+        subcommands: [ConfigCheck.self, ConfigPrint.self, ConfigExplain.self, ConfigMigrate.self, ConfigSchema.self])
 }
 
 /// `czctl config check`.

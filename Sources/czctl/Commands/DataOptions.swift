@@ -64,7 +64,7 @@ enum ConfigurationFile {
     }
 
     /// Through symbolic links: Kubernetes mounts a configuration as one.
-    private static func read(_ path: String) throws -> [UInt8] {
+    static func read(_ path: String) throws -> [UInt8] {
         guard let real = RealPath.of(path) else {
             throw CommandFailure(
                 .notFound, "cannot read the configuration \(path): \(Errno.text(errno))", try: "--config FILE")
