@@ -1,7 +1,7 @@
 /// Reads the labels column: a JSON object of strings without spaces, as we write it.
-enum LabelsText {
+package enum LabelsText {
     /// The pairs in the order of the text; nil for any other text.
-    static func pairs(_ json: RawSpan) -> [(name: [UInt8], value: [UInt8])]? {
+    package static func pairs(_ json: RawSpan) -> [(name: [UInt8], value: [UInt8])]? {
         var cursor = Cursor(json)
         guard cursor.take(UInt8(ascii: "{")) else { return nil }
         var pairs: [(name: [UInt8], value: [UInt8])] = []

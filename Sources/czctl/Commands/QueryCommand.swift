@@ -45,7 +45,7 @@ struct Query: ParsableCommand {
 
     func run() throws {
         var answer = QueryAnswer(try query())
-        let paths = files.isEmpty ? try Self.files(of: try target.layout()) : files
+        let paths = files.isEmpty ? try Self.files(of: try target.layout(), .metrics) : files
         for path in paths {
             guard let real = RealPath.of(path) else {
                 // Of the volume's own files one may be purged meanwhile.
@@ -77,13 +77,14 @@ struct Query: ParsableCommand {
         }
     }
 
-    private static func files(of layout: VolumeLayout) throws -> [String] {
+    /// Files that are still there, those not yet shipped first.
+    static func files(of layout: VolumeLayout, _ kind: ReferenceID.Kind) throws -> [String] {
         let fileSystem = PosixFileSystem()
         var names: Set<String> = []
         var paths: [String] = []
         for folder in [layout.outbox, layout.uploaded] where try fileSystem.exists(folder) {
             for name in try fileSystem.list(folder) {
-                guard let id = ReferenceID(name), id.kind == .metrics, names.insert(name).inserted else { continue }
+                guard let id = ReferenceID(name), id.kind == kind, names.insert(name).inserted else { continue }
                 paths.append("\(folder)/\(name)")
             }
         }

@@ -24,7 +24,7 @@ struct RowSelection: Sendable {
             query.filters.append(RowQuery.LabelFilter(name: name, value: value, isEqual: isEqual))
         }
         let (first, last) = (try since.map(Self.time) ?? .min, try until.map(Self.time) ?? .max)
-        guard first <= last else { throw ValidationError("--since is after --until") }
+        guard first <= last else { throw ValidationError("the first time is after the last") }
         query.times = first...last
     }
 
