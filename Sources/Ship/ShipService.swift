@@ -57,7 +57,7 @@ package final class ShipService: Sendable {
         }
     }
 
-    private static func sender(_ destination: DestinationOptions, _ context: ShipContext) -> any Sender {
+    static func sender(_ destination: DestinationOptions, _ context: ShipContext) -> any Sender {
         switch destination {
         case .directory(let name, let path, let hive, let byKind, let compression):
             return DirectorySender(

@@ -27,6 +27,14 @@ struct DataOptions: ParsableArguments {
         return VolumeLayout(root: real)
     }
 
+    /// The settings of `--config` or of the usual file, over the volume of `--data`, if it is given.
+    func settings() throws -> Settings {
+        let usual = FileManager.default.fileExists(atPath: ConfigurationFile.usualPath)
+        let path = config ?? (usual ? ConfigurationFile.usualPath : nil)
+        let overrides = data.map { [(key: "database.storage_path", value: $0)] } ?? []
+        return try ConfigurationFile.load(path, role: .tool, overrides: overrides).settings
+    }
+
     private func chosen() throws -> (path: String, isGuessed: Bool) {
         if let data { return (data, false) }
         if let config {

@@ -5,18 +5,24 @@ internal import Parquet
 internal import WAL
 
 /// `czctl verify`.
-struct Verify: ParsableCommand {
+struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check every file and log segment of a volume",
         discussion: """
             Of a file: its SHA-256 against its name, its footer, and the CRCs of footer and indexes. With --deep also \
             every page, value, statistic and index, one against the other. Of a log segment: the CRC of every \
-            record. Reads a volume that is running, was killed or is stopped, and writes nothing to it. Exit codes: \
-            0 good, 4 no such file, 7 damage.
+            record. Reads a volume that is running, was killed or is stopped, and writes nothing to it.
+
+            With --remote the destinations are asked instead: whether each file that the ledger calls uploaded is \
+            there with the ledger's size and SHA-256 (directory), or with its size and the ETag that the upload was \
+            answered with (s3, one HEAD a file). What went through the CloudZero upload API cannot be asked for. Exit \
+            codes: 0 good, 4 no such file, 6 a destination refuses its keys, 7 damage, or a file that is missing or \
+            another, 8 something could not be asked.
 
             Examples:
               czctl verify --data ./demo-data
               czctl verify --deep demo-data/uploaded/*.parquet
+              czctl verify --remote --config config.yml
             """)
 
     @Argument(help: "Parquet files; without any, the whole volume.")
@@ -27,9 +33,17 @@ struct Verify: ParsableCommand {
     @Flag(help: "Read every value of every file.")
     var deep = false
 
+    @Flag(help: "Ask the destinations for what was shipped.")
+    var remote = false
+
     @OptionGroup var options: OutputOptions
 
-    func run() throws {
+    func validate() throws {
+        if remote, deep || !files.isEmpty { throw ValidationError("--remote takes neither files nor --deep") }
+    }
+
+    func run() async throws {
+        if remote { return try await RemoteVerification.run(target, options.output) }
         var result = VerifyResult()
         if files.isEmpty {
             let layout = try target.layout()
