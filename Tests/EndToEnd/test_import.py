@@ -2,7 +2,10 @@
 
 import json
 import os
+import pty
+import re
 import signal
+import subprocess
 from pathlib import Path
 
 import cramjam
@@ -12,7 +15,7 @@ import pytest
 import agent_files
 from agent_files import as_row, row, write
 from parquet_rows import files_below, read_by_duckdb, read_by_pyarrow
-from processes import Program, czctl_path
+from processes import Program, clean_environment, czctl_path
 from strace import injecting
 
 MANY = 25_000  # rows of one file: three requests
@@ -197,6 +200,28 @@ def test_rows_over_the_limits_are_counted_and_files_moved(make_cirrus, old, tmp_
     cirrus.start()
     cirrus.drain()
     assert shipped(cirrus) == [as_row(narrow)]
+
+
+def test_progress(make_cirrus, old):
+    """A line that is drawn over itself, on a terminal alone."""
+    write(old, "metrics", rows_of("cost", MANY))
+    cirrus = make_cirrus()
+    controller, terminal = pty.openpty()
+    words = [czctl_path(), "import", old, "--config", cirrus.config]
+    environment = clean_environment() | {"TERM": "xterm"}
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=terminal, env=environment)
+    os.close(terminal)
+    text = b""
+    try:
+        while chunk := os.read(controller, 4096):
+            text += chunk
+    except OSError:  # EIO: nobody has the terminal open any more
+        pass
+    os.close(controller)
+    assert child.wait(60) == 0, text
+    assert re.search(rb"\r[\d,]+ rows imported +[\d,]+/s\x1b\[K", text) and text.endswith(b"\r\x1b[K"), text
+    again = cirrus.command("import", old, "--config", cirrus.config)
+    assert "rows imported" not in again.stderr
 
 
 def test_memory_is_bounded(make_cirrus, old):

@@ -47,9 +47,10 @@ struct Verify: AsyncParsableCommand {
         var result = VerifyResult()
         if files.isEmpty {
             let layout = try target.layout()
-            for folder in [layout.outbox, layout.uploaded, layout.abandoned] {
-                try check(folder: folder, &result)
-            }
+            let folders = [layout.outbox, layout.uploaded, layout.abandoned]
+            let progress = Progress("bytes verified", total: try Self.byteCount(folders), isBytes: true)
+            defer { progress.end() }
+            for folder in folders { try check(folder: folder, &result) { progress.set($0) } }
             try checkLog(layout, &result)
         } else {
             for file in files {
@@ -76,12 +77,23 @@ struct Verify: AsyncParsableCommand {
         }
     }
 
-    private func check(folder: String, _ result: inout VerifyResult) throws {
+    private static func byteCount(_ folders: [String]) throws -> Int {
+        let fileSystem = PosixFileSystem()
+        return try folders.filter { try fileSystem.exists($0) }.reduce(0) { sum, folder in
+            try fileSystem.list(folder).reduce(sum) { sum, name in
+                sum + Int(clamping: try fileSystem.status("\(folder)/\(name)")?.byteCount ?? 0)
+            }
+        }
+    }
+
+    /// - Parameter progress: bytes so far, after each file.
+    private func check(folder: String, _ result: inout VerifyResult, progress: (Int) -> Void) throws {
         let fileSystem = PosixFileSystem()
         guard try fileSystem.exists(folder) else { return }
         for name in try fileSystem.list(folder) where ReferenceID(name) != nil {
             // False for one that was purged meanwhile.
             _ = try check(file: "\(folder)/\(name)", &result)
+            progress(result.bytes)
         }
     }
 

@@ -170,6 +170,8 @@ struct Import: AsyncParsableCommand {
         let work = AgentImport(environment: environment)
         var answer = Answer(dryRun: false)
         var stream: Streams?
+        let progress = Progress("rows imported")
+        defer { progress.end() }
         for file in files {
             do {
                 let contents = try work.check(file)
@@ -181,7 +183,7 @@ struct Import: AsyncParsableCommand {
                     try await collector.service.apply(options)
                     stream = file.stream
                 }
-                let journal = try await isKnown ? nil : work.store(file, contents, collector) { _ in }
+                let journal = try await isKnown ? nil : work.store(file, contents, collector) { progress.add($0) }
                 answer.files.append(
                     Self.entry(
                         file, contents, isKnown ? "already imported" : "imported",

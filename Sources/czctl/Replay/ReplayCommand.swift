@@ -83,12 +83,16 @@ struct Replay: AsyncParsableCommand {
         source.start(files: paths, then: layout)
         let client = LoadClient(
             url: url, group: MultiThreadedEventLoopGroup.singleton, clocks: .system, retryLimit: retryFor.duration)
+        let progress = Progress("samples sent")
         // One connection: the samples of a series arrive in order.
         let report = await client.run(connections: 1) {
+            let report = client.report
+            progress.set(report.samplesSent)
             // What comes after a request that was given up would leave a hole.
-            client.report.requestsFailed == 0 ? await source.next() : nil
+            return report.requestsFailed == 0 ? await source.next() : nil
         }
         source.end()
+        progress.end()
         try finish(report, source.findings)
     }
 
