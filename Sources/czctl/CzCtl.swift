@@ -20,7 +20,7 @@ struct CzCtl: AsyncParsableCommand {
             Files.self, Segments.self, Cat.self, Tail.self, Top.self, Query.self, Verify.self, Trace.self, Retry.self,
             Abandon.self, ShipNow.self, Flush.self, Import.self, Purge.self, Repair.self, Replay.self,
             SupportBundle.self, Inspect.self, Send.self, Mock.self, Config.self, Completions.self, VersionCommand.self,
-            ExitCodesTopic.self, StatesTopic.self,
+            ExitCodesTopic.self, StatesTopic.self, WALFormatTopic.self, ConfigurationTopic.self,
         ])
 
     static func main() async {

@@ -2,10 +2,11 @@
 
 import re
 import subprocess
+import sys
 
 import pytest
 
-from processes import czctl_path
+from processes import ROOT, czctl_path
 
 
 def run(*arguments) -> str:
@@ -40,3 +41,20 @@ def test_exit_codes_are_named(command):
     named = set(re.findall(r"\b\d+\b", sentences))
     known = set(re.findall(r"^ +(\d+) ", run("help", "exit-codes"), re.MULTILINE))
     assert named and named <= known
+
+
+def test_man_pages_are_the_parsers(tmp_path):
+    """docs/man is what the program says of itself; `make man` writes it."""
+    subprocess.run([sys.executable, ROOT / "scripts/man_pages.py", czctl_path(), tmp_path], timeout=60, check=True)
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    kept = {path.name: path.read_text() for path in (ROOT / "docs/man").iterdir()}
+    assert made == kept, "make man"
+    assert {"czctl.1", "czctl-import.1", "czctl-files.1", "czctl-exit-codes.7", "czctl-wal-format.7"} <= set(made)
+    for text in made.values():
+        assert ".SH EXAMPLES" in text and "\\- " in text
+
+
+@pytest.mark.parametrize("topic", ["exit-codes", "states", "wal-format", "configuration", "config"])
+def test_topics(topic):
+    text = run("help", topic)
+    assert "Examples:" in text and len(text) > 200

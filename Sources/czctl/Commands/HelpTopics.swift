@@ -52,3 +52,49 @@ struct StatesTopic: HelpTopic {
               czctl retry --state abandoned
             """, shouldDisplay: false)
 }
+
+struct WALFormatTopic: HelpTopic {
+    static let configuration = CommandConfiguration(
+        commandName: "wal-format", abstract: "What the log is on disk",
+        discussion: """
+            wal/ holds segments, <id>.wal, of which only the newest is written. All numbers are little endian.
+
+            <id>.wal                  a segment: a header of 4096 bytes, then records
+            <id>.kept                 one kept for its histograms, exemplars and metadata
+            <first>-<last>.commit     a manifest: the rows of these segments are in files, being published
+            <first>-<last>.done       the same, finished; its requests are known until dedup.window is over
+            prep-<id>.tmp             a segment being prepared: nothing in it was acknowledged
+
+            A record is 40 bytes of header, a payload, and zeros to the next multiple of 8: a batch (one request), a \
+            witness, padding or a seal. Header and payload have a CRC-32C each, keyed with the segment's salt, its \
+            number and the record's offset. What one fdatasync made durable begins at a multiple of 4096. A segment \
+            ends where its successor's header says; recovery copies what is damaged to quarantine/ and truncates \
+            nothing. docs/formats/wal.md has every byte.
+
+            Examples:
+              czctl inspect wal wal/00000000000000000001.wal
+              czctl segments list
+            """, shouldDisplay: false)
+}
+
+struct ConfigurationTopic: HelpTopic {
+    static let configuration = CommandConfiguration(
+        commandName: "configuration", abstract: "Where settings come from",
+        discussion: """
+            A flag (--set KEY=VALUE) goes before the environment, that before the file, that before the default. The \
+            file is YAML, given by --config or -config; keys and variables are the CloudZero agent's, with ours \
+            beside them. Durations are 250ms, 10m, 1h30m; sizes 20Gi, 500M, 1e9.
+
+            czctl config check      every fault at once; an unknown key is one
+            czctl config print      every setting as it holds, and where it comes from
+            czctl config explain    what a key means, its default and its range
+            czctl config migrate    a file of the agent, with comments where something differs
+            czctl config schema     a JSON Schema for editors
+
+            SIGHUP reads the file again, all or nothing. docs/configuration.md has every key.
+
+            Examples:
+              czctl config explain database.storage_path
+              SEND_INTERVAL=1m czctl config print --config config.yml
+            """, shouldDisplay: false)
+}
