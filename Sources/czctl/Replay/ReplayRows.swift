@@ -69,7 +69,7 @@ struct ReplayRows {
             case .strings(let table):
                 values = try (0..<table.count).map { try make(table.string($0)) }
                 indexes = nil
-            case .int64: throw ParquetError(.notSupported("numbers where texts are expected"))
+            case .int64, .nested: throw ParquetError(.notSupported("rows that are not of layout cloudzero"))
             }
         }
 

@@ -87,11 +87,6 @@ final class CollectorRuntime: Sendable {
 
     private static func takeLock(_ environment: ServiceEnvironment) throws -> DirectoryLock {
         let root = environment.layout.root
-        guard try environment.fileSystem.status(root)?.isDirectory == true else {
-            throw CommandFailure(
-                .notFound, "cannot start on \(root): there is no such directory",
-                try: "mkdir -p \(root), or set database.storage_path")
-        }
         do throws(DiskIO.IOError) {
             return try DirectoryLock(environment.layout.collectorLock, owner: environment.owner)
         } catch {

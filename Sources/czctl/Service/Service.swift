@@ -72,6 +72,12 @@ final class Service: Sendable {
         onPublish: @escaping @Sendable (CompactionReport) -> Void = { _ in }
     ) async throws -> Service {
         try environment.refuseUnsupported()
+        let root = environment.layout.root
+        guard try environment.fileSystem.status(root)?.isDirectory == true else {
+            throw CommandFailure(
+                .notFound, "cannot start on \(root): there is no such directory",
+                try: "mkdir -p \(root), or set database.storage_path")
+        }
         // One loop decodes and owns the active segment's series: more would only contend for it.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let holder = ServiceHolder()
