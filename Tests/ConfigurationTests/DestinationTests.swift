@@ -105,6 +105,34 @@ import Testing
             "destinations: [{path: /a}, {path: /b}]\n",
             ["config.yml:2:28: destinations[1]: destinations[0] is called \"directory\" too; give each its own name"]
         ),
+        (
+            "destinations: [{path: /a}, {name: b, path: /b, layout: native}]\n",
+            [
+                "config.yml:2:56: destinations[1].layout: "
+                    + "all destinations take the same files; give each of them the same layout"
+            ]
+        ),
+        (
+            "parquet: {promoted_labels: [pod, Value]}\n",
+            [
+                "config.yml:2:28: parquet.promoted_labels: \"Value\" would be a second column \"value\"; "
+                    + "query engines do not tell case apart"
+            ]
+        ),
+        (
+            "parquet: {promoted_labels: [pod, POD]}\n",
+            [
+                "config.yml:2:28: parquet.promoted_labels: \"POD\" would be a second column \"pod\"; "
+                    + "query engines do not tell case apart"
+            ]
+        ),
+        (
+            "parquet: {promoted_labels: [k8s_pod, 8pod]}\n",
+            [
+                "config.yml:2:38: parquet.promoted_labels: \"8pod\" is not a label name "
+                    + "(letters, digits and underscores, no digit first)"
+            ]
+        ),
         ("destinations: []\n", ["config.yml:2:15: destinations: must be a list of 1 to 16 maps"]),
         ("destinations: [/a]\n", ["config.yml:2:16: destinations[0]: must be a map of keys, not a value"]),
         (

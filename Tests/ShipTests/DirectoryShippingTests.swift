@@ -22,6 +22,15 @@ import Testing
         #expect(second.discovered == 0 && second.uploaded == 0)
     }
 
+    @Test func eachKindHasAFolder() async throws {
+        let volume = try TestVolume()
+        let name = try volume.addFile(1)
+        let shipper = try TestShipper(
+            volume, [.directory(name: "local", path: volume.layout.shipped, hive: true, byKind: true)])
+        #expect(await shipper.pass().uploaded == 1)
+        #expect(try volume.names("\(volume.layout.shipped)/metrics/\(Self.folder)") == [name])
+    }
+
     @Test func aNameThatComesBackIsMovedOnWithoutACopy() async throws {
         let volume = try TestVolume()
         let name = try volume.addFile(1)
