@@ -1,11 +1,13 @@
 """`czctl status` on a live, a stopped and an empty directory."""
 
 import json
+import sqlite3
 import subprocess
 import time
 
-from processes import czctl_path
+from processes import czctl_path, wait_until
 from remote_write import Sender, snappy
+from s3_servers import put_in_outbox
 from test_v2_sender import START_MS, series_labels
 
 
@@ -110,3 +112,23 @@ def test_status_watch(make_cirrus):
     assert answers[0]["time"] < answers[1]["time"] < answers[2]["time"]
     assert cirrus.command("status", "--data", cirrus.data, "--watch=1ms").returncode == 2
     assert cirrus.command("status", "--data", cirrus.data, "--watch=soon").returncode == 2
+
+
+def test_disk_forecast(make_cirrus):
+    """From the pace of the files: nothing while an hour of it is not known."""
+    cirrus = make_cirrus()
+    names = [put_in_outbox(cirrus.data, number, 1000)[0] for number in range(3)]
+    shipper = cirrus.start("shipper")
+    wait_until(lambda: not list((cirrus.data / "outbox").iterdir()), f"an empty outbox\n{shipper.tail()}")
+    assert shipper.stop() == 0
+    assert "full_in_seconds" not in cirrus.status()["disk"]
+    with sqlite3.connect(cirrus.data / "ledger.sqlite") as ledger:
+        for hours, name in [(2, names[0]), (48, names[1])]:
+            change = "update shipment set discovered_ms = discovered_ms - ? where file = ?"
+            ledger.execute(change, (hours * 3_600_000, name))
+    disk = cirrus.status()["disk"]
+    # Two files of the last day, two hours apart; the third came before it.
+    assert abs(disk["growth_bytes_per_day"] - 24_000) < 50
+    assert abs(disk["full_in_seconds"] - disk["free_bytes"] / disk["growth_bytes_per_day"] * 86_400) < 86_400 * 30
+    text = cirrus.command("status", "--data", cirrus.data).stdout
+    assert " a day" not in text, "beyond ten years it is left out"

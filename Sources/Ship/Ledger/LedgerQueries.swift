@@ -172,6 +172,18 @@ extension Ledger {
             oldestDiscoveredMilliseconds: query.optionalInteger(3))
     }
 
+    /// Files of the last day of work: their bytes, and how long it took them to come; nil while one came alone.
+    package func growth() throws(ShipError) -> (bytes: Int64, milliseconds: Int64)? {
+        var query = try connection.prepare(
+            """
+            SELECT COALESCE(SUM(bytes), 0), MAX(first) - MIN(first) FROM
+            (SELECT MAX(bytes) AS bytes, MIN(discovered_ms) AS first FROM shipment GROUP BY file)
+            WHERE first >= (SELECT MAX(discovered_ms) FROM shipment) - 86400000
+            """)
+        guard try query.step(), let span = query.optionalInteger(1), span > 0 else { return nil }
+        return (query.integer(0), span)
+    }
+
     package func destinations() throws(ShipError) -> [DestinationSummary] {
         var query = try connection.prepare(
             """

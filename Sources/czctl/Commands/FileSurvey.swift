@@ -20,6 +20,8 @@ struct FileSurvey: Sendable {
     private(set) var counts: [StateCount] = []
     private(set) var destinations: [DestinationSummary] = []
     private(set) var unsent = UnsentSummary(files: 0, bytes: 0, rows: 0)
+    /// Bytes of the last day's files, and the milliseconds they came in.
+    private(set) var growth: (bytes: Int64, milliseconds: Int64)?
     /// Milliseconds since 1970 of the last move into quarantine that the ledger knows.
     private(set) var lastQuarantined: Int64?
     /// Why the ledger could not be read; then every file in `outbox/` counts as undiscovered.
@@ -71,10 +73,11 @@ struct FileSurvey: Sendable {
                 Sums(
                     counts: try await ledger.counts(), destinations: try await ledger.destinations(),
                     unsent: try await ledger.unsent(), quarantined: try await ledger.list(.states([.quarantined])),
-                    states: try await ledger.states(of: names))
+                    states: try await ledger.states(of: names), growth: try await ledger.growth())
             }
             guard let found else { return [] }
             (counts, destinations, unsent) = (found.counts, found.destinations, found.unsent)
+            growth = found.growth
             lastQuarantined = found.quarantined.map(\.changedMilliseconds).max()
             return Set(zip(names, found.states).filter { !$0.1.isEmpty }.map(\.0))
         } catch let error as ShipError {
@@ -90,6 +93,7 @@ struct FileSurvey: Sendable {
         let quarantined: [Shipment]
         /// Of each name, by destination.
         let states: [[String: ShipmentState]]
+        let growth: (bytes: Int64, milliseconds: Int64)?
     }
 }
 

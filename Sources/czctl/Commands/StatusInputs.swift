@@ -16,6 +16,8 @@ struct StatusInputs: Sendable {
     let log: LogSurvey
     let files: FileSurvey
     let space: VolumeSpace
+    /// A destination is on the volume: what `directory` is by default.
+    let isShippedHere: Bool
     let quarantine: DirectorySurvey
     let abandoned: DirectorySurvey
     let originals: DirectorySurvey
@@ -47,7 +49,7 @@ struct StatusInputs: Sendable {
             layout: layout, now: clocks.wallMilliseconds(), live: live,
             volume: try Volume.read(layout, in: fileSystem), shipperID: try shipperID(layout, fileSystem),
             isStopComplete: try fileSystem.exists(layout.collectorShutdownComplete), log: log, files: files,
-            space: try fileSystem.space(layout.root),
+            space: try fileSystem.space(layout.root), isShippedHere: try fileSystem.exists(layout.shipped),
             quarantine: try DirectorySurvey(layout.quarantine, in: fileSystem),
             abandoned: try DirectorySurvey(layout.abandoned, in: fileSystem),
             originals: try DirectorySurvey(layout.root, in: fileSystem, where: DirectorySurvey.isOriginals))

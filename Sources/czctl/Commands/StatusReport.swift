@@ -114,6 +114,10 @@ struct StatusReport: Encodable, Sendable {
         let usedBytes: UInt64
         /// 0 to 1.
         let usedRatio: Double
+        /// Of files, at the pace of the last day of work; left out while less than an hour of it is known.
+        let growthBytesPerDay: Int64?
+        /// Until nothing is free, at that pace and without purging.
+        let fullInSeconds: Double?
     }
 
     /// Where every stored row is. `log` and `outbox` are the same for all destinations.

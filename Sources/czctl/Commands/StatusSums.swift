@@ -30,12 +30,26 @@ extension StatusReport {
             intake: inputs.collector.map(Intake.init), log: Log(inputs.log, inputs.collector),
             files: inputs.fileCounts(of: nil), unsent: inputs.unsent,
             destinations: inputs.files.destinations.map { Destination($0, inputs.fileCounts(of: $0.name)) },
-            disk: Disk(
-                path: inputs.layout.root, totalBytes: inputs.space.total, freeBytes: inputs.space.free,
-                usedBytes: inputs.space.total - min(inputs.space.free, inputs.space.total),
-                usedRatio: inputs.usedRatio),
+            disk: Disk(inputs),
             quarantine: inputs.quarantine, abandoned: inputs.abandoned, originals: inputs.originals,
             balance: inputs.balance, compaction: Compaction(inputs.log))
+    }
+}
+
+extension StatusReport.Disk {
+    private static let shortestSpan: Int64 = 3_600_000
+
+    fileprivate init(_ inputs: StatusInputs) {
+        var perDay: Double?
+        if let growth = inputs.files.growth, growth.milliseconds >= Self.shortestSpan, growth.bytes > 0 {
+            // A destination on the volume itself has every file once more.
+            perDay = Double(growth.bytes) / Double(growth.milliseconds) * 86_400_000 * (inputs.isShippedHere ? 2 : 1)
+        }
+        self.init(
+            path: inputs.layout.root, totalBytes: inputs.space.total, freeBytes: inputs.space.free,
+            usedBytes: inputs.space.total - min(inputs.space.free, inputs.space.total), usedRatio: inputs.usedRatio,
+            growthBytesPerDay: perDay.map { Int64(min($0, 1e18)) },
+            fullInSeconds: perDay.map { (Double(inputs.space.free) / $0 * 86_400).rounded() })
     }
 }
 

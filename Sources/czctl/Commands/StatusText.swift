@@ -125,7 +125,16 @@ struct StatusText {
     private func diskText(_ disk: StatusReport.Disk) -> String {
         let percent = HumanText.grouped(Int64(disk.usedRatio * 100))
         return "\(disk.path)  \(HumanText.bytes(disk.usedBytes)) of \(HumanText.bytes(disk.totalBytes)) (\(percent) %)"
-            + "   \(HumanText.bytes(disk.freeBytes)) free"
+            + "   \(HumanText.bytes(disk.freeBytes)) free" + forecast(disk)
+    }
+
+    /// `   full in 31d4h at 1.2 GiB a day`, of what is worth knowing: ten years are not.
+    private func forecast(_ disk: StatusReport.Disk) -> String {
+        guard let seconds = disk.fullInSeconds, let growth = disk.growthBytesPerDay, seconds < 3650 * 86_400 else {
+            return ""
+        }
+        let time = HumanText.duration(milliseconds: Int64(seconds) * 1000)
+        return "   full in \(time) at \(HumanText.bytes(growth)) a day"
     }
 
     private var balance: [String] {
