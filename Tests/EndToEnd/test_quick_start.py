@@ -13,11 +13,11 @@ import tarfile
 import duckdb
 import pytest
 
-from processes import ROOT, clean_environment, czctl_path
+from processes import ROOT, Program, clean_environment, czctl_path, free_port, wait_until
 from remote_write import snappy
 from test_receiver import one_series
 
-PAGE = (ROOT / "docs/querying.md").read_text()
+PAGE = (ROOT / "docs/querying.md").read_text().split("## Layout `native`")[0]  # which has a test of its own
 
 
 def send_files(url: str, *files) -> str:
@@ -136,3 +136,21 @@ def test_each_planted_bug_has_its_place_and_its_line_in_the_page():
     listed = subprocess.run(plant, capture_output=True, text=True, timeout=60)
     assert listed.returncode == 0, listed.stderr
     assert listed.stdout in (ROOT / "docs/testing.md").read_text()
+
+
+def test_a_demo_over_what_a_killed_one_left(tmp_path):
+    """Rows that an earlier one left are shipped, and are none of the new one's balance."""
+    demo = [czctl_path(), "demo", "--data", tmp_path / "demo", "--port", free_port()]
+    first = Program([*demo, "--for", "60s"], tmp_path / "first.log")
+
+    def waits() -> bool:
+        status = subprocess.run(
+            [czctl_path(), "status", "--data", tmp_path / "demo", "-o", "json"], capture_output=True, text=True
+        )
+        return status.returncode == 0 and json.loads(status.stdout)["log"]["rows"] > 0
+
+    wait_until(waits, "rows in the log")
+    first.process.kill()
+    first.process.wait(timeout=60)
+    second = subprocess.run([*map(str, demo), "--for", "2s"], capture_output=True, text=True, timeout=120)
+    assert second.returncode == 0 and "Nothing lost." in second.stdout, second.stdout + second.stderr
