@@ -63,6 +63,9 @@ final class Service: Sendable {
         startedAt = environment.clocks.uptime()
     }
 
+    /// By then each half has made its first cycle.
+    private static let settlingTime = Duration.seconds(10)
+
     /// Starts the halves of `role`. The port answers `/livez` before the log is read.
     /// - Parameters:
     ///   - listens: false for work on a stopped volume: no port, no sockets.
@@ -203,10 +206,13 @@ final class Service: Sendable {
         _ terminations: AsyncStream<String>, _ hangups: AsyncStream<Void>,
         _ read: @escaping @Sendable () throws -> Loaded
     ) async throws {
-        // Most of what starting touched is not used again.
-        clinux_release_program_pages()
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.keepUpToDate(hangups, read) }
+            tasks.addTask {
+                // Most of what starting and the first cycle touched is not used again.
+                try? await self.environment.clocks.sleep(Self.settlingTime)  // cancelled: it stops
+                clinux_release_program_pages()
+            }
             try await self.serve(until: terminations)
             tasks.cancelAll()
         }
