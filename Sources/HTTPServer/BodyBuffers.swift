@@ -6,23 +6,38 @@ internal import Synchronization
 ///
 /// A buffer the handler still holds is safe here: `clear` gives it new storage.
 final class BodyBuffers: Sendable {
-    private static let countLimit = 8
-    private static let byteLimit = 1 << 20
+    private static let countLimit = 32
+    private static let byteLimit = 4 << 20
 
-    private let spare = Mutex<[ByteBuffer]>([])
+    private struct Spare {
+        var buffers: [ByteBuffer] = []
+        var byteCount = 0
+
+        mutating func takeLast() -> ByteBuffer? {
+            guard let last = buffers.popLast() else { return nil }
+            byteCount -= last.capacity
+            return last
+        }
+    }
+
+    private let spare = Mutex(Spare())
 
     /// An empty buffer of at least `capacity` bytes.
     func take(capacity: Int, _ allocator: ByteBufferAllocator) -> ByteBuffer {
-        guard var buffer = spare.withLock({ $0.popLast() }) else { return allocator.buffer(capacity: capacity) }
+        // Its only reference: a second one would make `clear` give it new storage.
+        guard var buffer = spare.withLock({ $0.takeLast() }) else { return allocator.buffer(capacity: capacity) }
         buffer.clear(minimumCapacity: capacity)
         return buffer
     }
 
     func give(_ buffer: consuming ByteBuffer) {
-        guard buffer.capacity <= Self.byteLimit else { return }
         let buffer = buffer
         spare.withLock { spare in
-            if spare.count < Self.countLimit { spare.append(buffer) }
+            guard spare.buffers.count < Self.countLimit, spare.byteCount + buffer.capacity <= Self.byteLimit else {
+                return
+            }
+            spare.byteCount += buffer.capacity
+            spare.buffers.append(buffer)
         }
     }
 }

@@ -252,8 +252,9 @@ final class HTTPConnection: ChannelInboundHandler {
         current = nil
         move(to: .responding)
         let answer = handler.handle(whole, on: context.eventLoop)
-        dropBody()
         answer.hop(to: context.eventLoop).assumeIsolated().whenComplete { result in
+            // Not before: while the handler holds the body, its storage cannot be the next one's.
+            self.dropBody()
             // Left while the handler worked: there is nobody to answer.
             guard case .responding = self.state else { return }
             let response =

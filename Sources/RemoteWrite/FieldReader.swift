@@ -81,6 +81,19 @@ struct LabelMessage: ~Escapable {
     @_lifetime(copy message)
     init(_ message: RawSpan) throws(ByteError) {
         var reader = ByteReader(message)
+        // What every sender writes: the name, then the value, nothing else.
+        if !reader.isAtEnd, try reader.varint() == 1 << 3 | FieldReader.bytes {
+            let name = try reader.lengthPrefixed()
+            if !reader.isAtEnd, try reader.varint() == 2 << 3 | FieldReader.bytes {
+                let value = try reader.lengthPrefixed()
+                if reader.isAtEnd {
+                    self.name = name
+                    self.value = value
+                    return
+                }
+            }
+        }
+        reader = ByteReader(message)
         var name = message.extracting(0..<0)
         var value = name
         while !reader.isAtEnd {

@@ -2,23 +2,24 @@ internal import Bytes
 
 /// The symbols of one v2 request: where each lies in the body, and its hash.
 struct SymbolTable {
-    private var starts: [UInt32] = []
-    private var lengths: [UInt32] = []
-    private var hashes: [UInt64] = []
-
-    var count: Int { starts.count }
-
-    mutating func removeAll() {
-        starts.removeAll(keepingCapacity: true)
-        lengths.removeAll(keepingCapacity: true)
-        hashes.removeAll(keepingCapacity: true)
+    private struct Symbol {
+        var start: UInt32
+        var byteCount: UInt32
+        var hash: UInt64
     }
+
+    private var symbols: [Symbol] = []
+
+    var count: Int { symbols.count }
+
+    mutating func removeAll() { symbols.removeAll(keepingCapacity: true) }
 
     /// - Parameter start: byte offset of `symbol` in the body.
     mutating func append(_ symbol: RawSpan, at start: Int, seed: UInt64) {
-        starts.append(UInt32(truncatingIfNeeded: start))
-        lengths.append(UInt32(truncatingIfNeeded: symbol.byteCount))
-        hashes.append(xxh3(symbol, seed: seed))
+        symbols.append(
+            Symbol(
+                start: UInt32(truncatingIfNeeded: start), byteCount: UInt32(truncatingIfNeeded: symbol.byteCount),
+                hash: xxh3(symbol, seed: seed)))
     }
 
     /// The identity of the series that a packed field names: its symbols' hashes, which are keyed, a pair at a time
@@ -26,8 +27,8 @@ struct SymbolTable {
     /// - Parameter limit: most references a label set may have.
     /// - Returns: nil when they are more, an odd number, or refer to no symbol.
     func seriesKey(of references: RawSpan, limit: Int, seed: UInt64) throws(ByteError) -> Hash128? {
-        let hashes = hashes.span
-        let count = UInt64(hashes.count)
+        let symbols = symbols.span
+        let count = UInt64(symbols.count)
         var (low, high) = (seed, ~seed)
         var pairs = 0
         var reader = ByteReader(references)
@@ -38,8 +39,8 @@ struct SymbolTable {
             guard name < count, value < count else { return nil }
             pairs &+= 1
             // SAFETY: both are below the count.
-            let nameHash = unsafe hashes[unchecked: Int(truncatingIfNeeded: name)]
-            let valueHash = unsafe hashes[unchecked: Int(truncatingIfNeeded: value)]
+            let nameHash = unsafe symbols[unchecked: Int(truncatingIfNeeded: name)].hash
+            let valueHash = unsafe symbols[unchecked: Int(truncatingIfNeeded: value)].hash
             low = Self.folded(nameHash ^ Self.lowSecret, valueHash ^ low)
             high = Self.folded(valueHash ^ Self.highSecret, nameHash ^ high)
         }
@@ -64,10 +65,10 @@ struct SymbolTable {
 
     @_lifetime(copy body)
     func bytes(_ index: Int, in body: RawSpan) -> RawSpan {
-        let start = Int(starts[index])
-        return body.extracting(start..<start + Int(lengths[index]))
+        let symbol = symbols[index]
+        return body.extracting(Int(symbol.start)..<Int(symbol.start) + Int(symbol.byteCount))
     }
 
     /// Length of the first symbol; nil without symbols.
-    var firstLength: UInt32? { lengths.first }
+    var firstLength: UInt32? { symbols.first?.byteCount }
 }

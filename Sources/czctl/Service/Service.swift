@@ -206,10 +206,11 @@ final class Service: Sendable {
         _ terminations: AsyncStream<String>, _ hangups: AsyncStream<Void>,
         _ read: @escaping @Sendable () throws -> Loaded
     ) async throws {
+        // Most of what starting touched is not used again; nor is, below, what the first cycle did.
+        clinux_release_program_pages()
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.keepUpToDate(hangups, read) }
             tasks.addTask {
-                // Most of what starting and the first cycle touched is not used again.
                 try? await self.environment.clocks.sleep(Self.settlingTime)  // cancelled: it stops
                 clinux_release_program_pages()
             }
