@@ -101,8 +101,8 @@ struct OtherColumns {
             .int64(messages.map { Int64($0.schema) }),
             optional { $0.floatCount == nil ? Int64(bitPattern: $0.count) : nil }, optional { $0.floatCount?.word },
             .int64(messages.map(\.sum.word)), .int64(messages.map(\.zeroThreshold.word)),
-            optional { $0.floatZeroCount == nil ? Int64(bitPattern: $0.zeroCount) : nil },
-            optional { $0.floatZeroCount?.word }, hints.values,
+            optional { $0.floatCount == nil ? Int64(bitPattern: $0.zeroCount) : nil },
+            optional { $0.floatCount == nil ? nil : ($0.floatZeroCount ?? 0).word }, hints.values,
         ] + buckets(\.positive) + buckets(\.negative) + [list { $0.customValues.map(\.word) }]
     }
 

@@ -4,6 +4,10 @@ extension Loader {
         if settings.clusterName.isEmpty { need("cluster_name", variable: "CLUSTER_NAME") }
         checkDestinations(&settings, environment: environment)
         checkReceiver(settings)
+        if settings.cloudzero.host.lowercased().hasPrefix("http://"), !settings.cloudzero.usesHTTP {
+            blame(
+                ["cloudzero.host"], "says http://, but HTTPS is spoken; leave it out, or set cloudzero.use_http: true")
+        }
         checkPair(
             "http.client_cert_file", settings.http.clientCertificatePath, "http.client_key_file",
             settings.http.clientKeyPath)
@@ -64,6 +68,18 @@ extension Loader {
             blame(paths, "all destinations take the same files; give each of them the same layout")
         }
         var known: [String: String] = Self.nativeColumns
+        for destination in settings.destinations where layout == .native {
+            // A folder `cluster=prod` is a column of every file below it.
+            for folder in "\(destination.prefix)/\(destination.path)".split(separator: "/") {
+                guard let end = folder.firstIndex(of: "=") else { continue }
+                known[folder[..<end].lowercased()] = String(folder[..<end])
+            }
+        }
+        if settings.parquet.promotedLabels.count > Self.promotedLabelLimit {
+            blame(
+                ["parquet.promoted_labels"],
+                "has more than \(Self.promotedLabelLimit) labels; each is a column in memory")
+        }
         for label in settings.parquet.promotedLabels {
             if let other = known.updateValue(label, forKey: label.lowercased()) {
                 let reason =
@@ -72,6 +88,8 @@ extension Loader {
             }
         }
     }
+
+    private static let promotedLabelLimit = 64
 
     /// What no label can be the name of: other columns of the files, the metric's name, the folders.
     private static let nativeColumns: [String: String] = Dictionary(

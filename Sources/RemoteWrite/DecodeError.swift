@@ -47,6 +47,7 @@ package enum Rejection: Equatable, Sendable {
     case tooManyLabels(limit: Int)
     case labelNameTooLong(bytes: Int, limit: Int)
     case labelValueTooLong(name: String, bytes: Int, limit: Int)
+    case exemplarTooLong(bytes: Int, limit: Int)
     case oddReferences
     case symbolOutOfRange(reference: UInt64, count: Int)
     case mixedSamplesAndHistograms
@@ -69,6 +70,7 @@ package enum Rejection: Equatable, Sendable {
             "a label name of \(bytes) bytes, limits.label_name_bytes is \(limit)"
         case .labelValueTooLong(let name, let bytes, let limit):
             "label \"\(name)\" has a value of \(bytes) bytes, limits.label_value_bytes is \(limit)"
+        case .exemplarTooLong(let bytes, let limit): "labels of \(bytes) bytes, an exemplar may have \(limit)"
         case .oddReferences: "an odd number of label references"
         case .symbolOutOfRange(let reference, let count): "symbol \(reference) of \(count)"
         case .mixedSamplesAndHistograms: "samples and histograms in one series"
@@ -86,7 +88,7 @@ package enum Rejection: Equatable, Sendable {
         case .noLabels, .noName, .emptyLabelName: "no_name"
         case .unsortedLabels, .duplicateLabel: "bad_labels"
         case .invalidUTF8: "invalid_utf8"
-        case .tooManyLabels, .labelNameTooLong, .labelValueTooLong: "label_limit"
+        case .tooManyLabels, .labelNameTooLong, .labelValueTooLong, .exemplarTooLong: "label_limit"
         case .oddReferences, .symbolOutOfRange: "bad_symbols"
         case .mixedSamplesAndHistograms, .noValues: "bad_series"
         case .timestampOutOfRange: "timestamp"

@@ -200,11 +200,18 @@ extension RequestDecoder {
         }
     }
 
+    /// Of an exemplar's labels. OpenMetrics allows 128 characters; in v2 one symbol can be many labels, and a file has
+    /// each exemplar's written out.
+    private static var exemplarByteLimit: Int { 4096 }
+
     /// Stores the exemplar whose labels are in `labels`; or says why not.
     mutating func addExemplar(
         value: UInt64, timestamp: Int64, of entry: BatchEncoder.Entry, into encoder: inout BatchEncoder
     ) -> Rejection? {
         if let rejection { return rejection }
+        guard labels.byteCount <= Self.exemplarByteLimit else {
+            return .exemplarTooLong(bytes: labels.byteCount, limit: Self.exemplarByteLimit)
+        }
         guard accepts(timestamp) else { return refusal(of: timestamp) }
         guard hasRoom() else { return nil }
         result.written.exemplars += 1

@@ -33,6 +33,17 @@ package struct HistogramMessage: Equatable, Sendable {
     package private(set) var positive = Buckets()
     package private(set) var customValues: [Double] = []
 
+    /// Spans, buckets and custom values of a message, counted without decoding it; nil for bytes that are none, or one
+    /// that is too large to be decoded.
+    package static func elementCount(_ message: RawSpan) -> Int? {
+        do throws(ByteError) {
+            let histogram = try NativeHistogram(message)
+            return histogram.isTooLarge ? nil : Int(histogram.elementCount)
+        } catch {
+            return nil
+        }
+    }
+
     /// nil for bytes that are no such message.
     package init?(_ message: [UInt8]) {
         do throws(ByteError) {

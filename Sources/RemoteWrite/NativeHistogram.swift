@@ -19,6 +19,7 @@ package enum HistogramFault: String, CaseIterable, Sendable {
     case customValuesUnused = "it has custom values without schema -53"
     case customZero = "it has a zero bucket beside custom values"
     case customNegative = "it has negative buckets beside custom values"
+    case tooLarge = "it has more than 65,536 spans, buckets and custom values"
 }
 
 /// What one pass over a `Histogram` message of either version tells of its validity: the rules of Prometheus for what
@@ -41,6 +42,12 @@ struct NativeHistogram {
     private var areCustomValuesGood = true
 
     private static let customSchema: Int32 = -53
+    /// A bucket of one byte takes eight wherever it is decoded: a message may not be a hundred megabytes then.
+    private static let elementLimit: UInt64 = 65_536
+
+    /// Spans, buckets and custom values.
+    var elementCount: UInt64 { negative.elementCount &+ positive.elementCount &+ customCount }
+    var isTooLarge: Bool { elementCount > Self.elementLimit }
 
     /// Reads every field; `fault` judges them together, whatever their order was.
     init(_ message: RawSpan) throws(ByteError) {
@@ -79,6 +86,7 @@ struct NativeHistogram {
 
     /// The first rule that is broken; nil for a valid histogram, the stale marker among them.
     var fault: HistogramFault? {
+        if isTooLarge { return .tooLarge }
         if schema != Self.customSchema, !(-4...8).contains(schema) { return .schema }
         if resetHint > 3 { return .resetHint }
         guard zeroThreshold >= 0 else { return .zeroThreshold }
@@ -153,7 +161,8 @@ extension NativeHistogram {
         private(set) var total: UInt64 = 0
         private(set) var fault: HistogramFault?
 
-        var isEmpty: Bool { spanCount == 0 && deltaCount == 0 && countCount == 0 }
+        var isEmpty: Bool { elementCount == 0 }
+        var elementCount: UInt64 { spanCount &+ deltaCount &+ countCount }
 
         /// `BucketSpan { sint32 offset = 1; uint32 length = 2; }`
         mutating func addSpan(_ message: RawSpan) throws(ByteError) {

@@ -57,8 +57,7 @@ package struct RemoteCheck: Sendable {
 
 extension DirectorySender {
     fileprivate func look(at row: Shipment, _ id: ReferenceID) -> RemoteFinding {
-        let folder = hive ? "\(path)/\(id.hivePartition)" : path
-        let target = "\(folder)/\(row.file)\(compression?.suffix ?? "")"
+        let target = "\(folder(of: id))/\(row.file)\(compression?.suffix ?? "")"
         do throws(IOError) {
             guard let status = try fileSystem.status(target) else { return .missing("there is no \(target)") }
             guard compression == nil else {

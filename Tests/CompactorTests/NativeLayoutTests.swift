@@ -169,9 +169,13 @@ struct NativeLayoutTests {
             encoder.addHistogram(references[0], timestamp: Self.hour, from: .v1, message: [0x08].span.bytes)
             encoder.addHistogram(references[0], timestamp: Self.hour, from: .v1, message: Self.histogram.span.bytes)
             encoder.addExemplar(references[0], timestamp: .max, value: 0, labels: [])
+            // More buckets than intake takes: decoded it would be a hundred megabytes.
+            let zeros = [UInt8](repeating: 0, count: 65_537)
+            encoder.addHistogram(
+                references[0], timestamp: Self.hour, from: .v1, message: ([0x62, 0x81, 0x80, 0x04] + zeros).span.bytes)
         }
         let report = try #require(try fixture.compact())
-        #expect(report.rows("others") == 1 && report.rows("others_kept") == 2)
+        #expect(report.rows("others") == 1 && report.rows("others_kept") == 3)
         #expect(try fixture.disk.list(fixture.layout.wal).contains { $0.hasSuffix(".kept") })
     }
 

@@ -85,10 +85,13 @@ struct ReaderEvidenceTests {
         }
         try Self.check("several-row-groups", rows, batchRows: 10_000)
         try Self.check("several-files", rows, batchRows: 10_000, rowsPerFile: 100_000)
+        // One row group, and pages as long as it.
+        try Self.check("compact-profile", rows, batchRows: 10_000, profile: .compact)
     }
 
     private static func check(
-        _ name: String, _ samples: [TestSample], batchRows: Int = 2000, rowsPerFile: Int = 1_000_000
+        _ name: String, _ samples: [TestSample], batchRows: Int = 2000, rowsPerFile: Int = 1_000_000,
+        profile: WriterProfile = .compat
     ) throws {
         let fixture = try CompactionFixture()
         let batches = stride(from: 0, to: samples.count, by: batchRows).map {
@@ -99,6 +102,7 @@ struct ReaderEvidenceTests {
             .map { ($0, fixture.disk.bytes("\(fixture.layout.wal)/\($0)")) }
         var options = fixture.options
         options.rowsPerFile = rowsPerFile
+        options.profile = profile
         let plan = try #require(try fixture.plan())
         let report = try Compaction(options, volume: CompactionFixture.volume, layout: fixture.layout, in: fixture.disk)
             .run(plan)

@@ -127,6 +127,21 @@ import Testing
             ]
         ),
         (
+            "parquet: {promoted_labels: [cluster]}\n"
+                + "destinations: [{kind: s3, bucket: lake, region: r, prefix: a/Cluster=b, layout: native}]\n",
+            [
+                "config.yml:2:28: parquet.promoted_labels: \"cluster\" would be a second column \"Cluster\"; "
+                    + "query engines do not tell case apart"
+            ]
+        ),
+        (
+            "cloudzero: {host: 'http://127.0.0.1:80'}\n",
+            [
+                "config.yml:2:19: cloudzero.host: says http://, but HTTPS is spoken; leave it out, "
+                    + "or set cloudzero.use_http: true"
+            ]
+        ),
+        (
             "parquet: {promoted_labels: [k8s_pod, 8pod]}\n",
             [
                 "config.yml:2:38: parquet.promoted_labels: \"8pod\" is not a label name "

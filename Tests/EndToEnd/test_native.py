@@ -228,8 +228,8 @@ def histogram_row(labels, time: int, sent: dict, start: int | None) -> dict:
         "labels": labels, "timestamp": time, "start_timestamp": start, "schema": sent["schema"],
         "count": sent.get("count_int"), "count_float": sent.get("count_float"), "sum": bits(sent["sum"]),
         "zero_threshold": sent.get("zero_threshold", 0.0),
-        "zero_count": None if "zero_count_float" in sent else sent.get("zero_count_int", 0),
-        "zero_count_float": sent.get("zero_count_float"),
+        "zero_count": None if "count_float" in sent else sent.get("zero_count_int", 0),
+        "zero_count_float": sent.get("zero_count_float", 0.0) if "count_float" in sent else None,
         "reset_hint": ["unknown", "yes", "no", "gauge"][sent.get("reset_hint", 0)],
         "custom_values": sent.get("custom_values", []),
     }  # fmt: skip
@@ -265,12 +265,14 @@ def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, 
             entry.histograms.add(timestamp=time, start_timestamp=start or 0, **sent)
             wanted.append(histogram_row(series_labels(number, "latency"), time, sent, start))
     trace = len(request.symbols)
-    request.symbols.extend(["trace_id", "abc", "seconds of waiting", "s"])
+    request.symbols.extend(["trace_id", "abc", "seconds of waiting", "s", "a shorter name, and behind it"])
     request.timeseries[0].exemplars.add(labels_refs=[trace, trace + 1], value=-0.0, timestamp=START_MS)
     request.timeseries[1].exemplars.add(value=2.5, timestamp=START_MS + 1)
     request.timeseries[4].metadata.type = 3
     request.timeseries[4].metadata.help_ref = trace + 2
     request.timeseries[4].metadata.unit_ref = trace + 3
+    request.timeseries[0].metadata.type = 1
+    request.timeseries[0].metadata.help_ref = trace + 4
     assert Sender(cirrus.port).post(snappy(request.SerializeToString()), V2)[0] == 204
     cirrus.drain()
     assert not list((cirrus.data / "wal").glob("*.kept"))
@@ -290,13 +292,18 @@ def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, 
         }
     metadata = by_pyarrow(files(cirrus, "metadata"))
     assert [(row["metric_family"], row["type"], row["unit"], row["help"]) for row in metadata] == [
-        ("latency_0_total", "histogram", "s", "seconds of waiting")
+        ("latency_0_total", "histogram", "s", "seconds of waiting"),
+        ("mixed_0_total", "counter", "", "a shorter name, and behind it"),
     ]
     frame = fastparquet.ParquetFile(paths).to_pandas()
     assert [bits(value) for value in frame["sum"]] == [bits(row["sum"]) for row in by_pyarrow(paths)]
     check_files(cirrus)
     verified = [path for kind in SCHEMAS for path in files(cirrus, kind)]
     assert cirrus.command("verify", "--deep", *verified).returncode == 0
+    remote = cirrus.command("verify", "--remote", "--config", cirrus.config, "-o", "json")
+    assert json.loads(remote.stdout)["destinations"][0]["same"] == len(verified), remote.stdout
+    replayed = cirrus.command("replay", *paths, "--to-url", "http://127.0.0.1:9/api/v1/write")
+    assert replayed.returncode == 2 and "layout native" in replayed.stderr
     refused = cirrus.command("query", *paths)
     assert refused.returncode != 0 and "without the column value" in refused.stderr
 
@@ -380,3 +387,30 @@ def test_no_label_takes_the_place_of_a_column(make_cirrus, label):
     cirrus = native(make_cirrus, parquet={"promoted_labels": [label]})
     refused = cirrus.command("config", "check", "--config", cirrus.config)
     assert refused.returncode == 2 and "parquet.promoted_labels" in refused.stderr + refused.stdout
+
+
+def test_what_would_be_too_large_in_a_file_is_refused(make_cirrus, encoder):
+    cirrus = native(make_cirrus)
+    cirrus.start()
+
+    def answer(buckets: int, label: int) -> tuple:
+        """Of a histogram of empty buckets, and an exemplar with a label of so many bytes."""
+        request = encoder.v2_request([(series_labels(0, "large"), []), (series_labels(1, "small"), [(START_MS, 1.0)])])
+        span = {"offset": 0, "length": buckets}
+        request.timeseries[0].histograms.add(
+            timestamp=START_MS, count_int=0, schema=3, positive_spans=[span], positive_deltas=[0] * buckets
+        )
+        name = len(request.symbols)
+        request.symbols.extend(["trace", "t" * label])
+        request.timeseries[1].exemplars.add(labels_refs=[name, name + 1], value=1, timestamp=START_MS)
+        return Sender(cirrus.port).post(snappy(request.SerializeToString()), V2)[:2]
+
+    status, reason = answer(65_536, 5000)
+    assert status == 400 and "more than 65,536" in reason and "an exemplar may have 4096" in reason
+    assert answer(65_535, 4000)[0] == 204
+    cirrus.drain()
+    [row] = by_pyarrow(files(cirrus, "histograms"))
+    assert row["positive_counts"] == [0] * 65_535
+    [row] = by_pyarrow(files(cirrus, "exemplars"))
+    assert row["exemplar_labels"] == {"trace": "t" * 4000}
+    check_files(cirrus)

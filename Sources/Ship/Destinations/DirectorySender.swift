@@ -25,6 +25,12 @@ struct DirectorySender: Sender {
         self.fileSystem = fileSystem
     }
 
+    /// Where the file of this id stands.
+    func folder(of id: ReferenceID) -> String {
+        let parts = [path, byKind ? id.kind.rawValue : "", hive ? id.hivePartition : ""]
+        return parts.filter { !$0.isEmpty }.joined(separator: "/")
+    }
+
     func prepare(_ rows: [Shipment], _ cycle: Cycle) -> PreparedChunk { PreparedChunk(ready: rows) }
 
     func finish(_ cycle: Cycle) {}
@@ -33,10 +39,8 @@ struct DirectorySender: Sender {
         guard let id = ReferenceID(row.file) else {
             return .failed(ShipFailure(.fileRead, "\(row.file) is not a reference id"), dropsURL: false)
         }
-        let parts = [path, byKind ? id.kind.rawValue : "", hive ? id.hivePartition : ""]
-        let folder = parts.filter { !$0.isEmpty }.joined(separator: "/")
         do throws(IOError) {
-            return try place(source, in: folder, as: row.file + (compression?.suffix ?? ""), witness)
+            return try place(source, in: folder(of: id), as: row.file + (compression?.suffix ?? ""), witness)
         } catch {
             let code: ShipErrorCode =
                 switch error.operation {

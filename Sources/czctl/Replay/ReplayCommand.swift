@@ -13,9 +13,9 @@ struct Replay: AsyncParsableCommand {
             or of the files named. Writes nothing to the volume, and works beside a running service. Waits out 5xx and \
             429 as Prometheus does, as long as --retry-for says, and ends where the receiver does not come back. What \
             moves from log to file meanwhile may be sent twice, nothing is left out. A mark of a series' end is a \
-            plain NaN once it is in a file; histograms, exemplars and metadata are not sent. Exit codes: 0 everything \
-            is written, 2 usage, 5 the receiver did not take all in time, 7 damage was passed over, 8 the receiver \
-            refused requests.
+            plain NaN once it is in a file; histograms, exemplars and metadata are not sent, and files of layout \
+            native are refused before anything is. Exit codes: 0 everything is written, 2 usage, 5 the receiver did \
+            not take all in time, 7 damage was passed over, 8 the receiver refused requests.
 
             Examples:
               czctl replay --data ./demo-data --to-url http://127.0.0.1:9090/api/v1/write
@@ -80,6 +80,7 @@ struct Replay: AsyncParsableCommand {
         }
         let source = ReplaySource(try selection(), stream: stream.streams, sampleLimit: batch)
         let paths = try layout.map { try Self.oldestFirst(Query.files(of: $0, stream.kind)) } ?? files
+        for path in paths { try Self.refuseNative(path) }
         source.start(files: paths, then: layout)
         let client = LoadClient(
             url: url, group: MultiThreadedEventLoopGroup.singleton, clocks: .system, retryLimit: retryFor.duration)
@@ -123,6 +124,20 @@ struct Replay: AsyncParsableCommand {
                 .partial, "\(report.requestsRejected) requests were refused: \(report.firstFailure ?? "no reason")",
                 try: "the receiver's log; one that takes no old samples needs an out-of-order window")
         }
+    }
+
+    /// Before anything is sent: what comes after a file that is left out would look like all there is.
+    private static func refuseNative(_ path: String) throws {
+        let file: ParquetFile<OpenedFile>
+        do {
+            file = try ParquetFile(source: try OpenedFile(path, in: PosixFileSystem()))
+        } catch {
+            return  // damaged: told when it is its turn
+        }
+        guard file.metadata["writer.schema"]?.hasPrefix("native-") == true else { return }
+        throw CommandFailure(
+            .usage, "cannot replay \(path): it has layout native, only files of layout cloudzero can be replayed",
+            try: "czctl query \(path)")
     }
 
     private static func oldestFirst(_ paths: [String]) -> [String] {
