@@ -239,3 +239,42 @@ def peak(cirrus, path: Path) -> int:
     program.process.returncode = os.waitstatus_to_exitcode(status)
     assert program.process.returncode == 0, program.tail()
     return usage.ru_maxrss
+
+
+def test_a_request_that_ends_near_its_limit(make_cirrus, old, encoder):
+    """What is counted beforehand is what is handed over, though only the second names the file."""
+    limit, identity = 4 << 20, 38
+
+    def padded(number: int, labels: int, length: int) -> dict:
+        wide = {f"l{n:02}": f"{number:03}" + "v" * 1997 for n in range(labels)}
+        return row("wide_total", number * 10, "1", **wide, pad="p" * length)
+
+    def size(line: dict) -> int:
+        labels, time, value = as_row(line)
+        return len(encoder.v1([(labels, [(time, float(value))])]))
+
+    rows = [padded(number, 20, 100) for number in range((limit - 3000) // size(padded(100, 20, 100)))]
+    # The last but one: with the name just over the limit, without it just below.
+    rest = limit - identity + 16 - sum(map(size, rows))
+    labels = (rest - 500) // size(padded(0, 1, 0))
+    last = next(line for length in range(5000) if size(line := padded(200, labels, length)) == rest)
+    rows += [last, padded(201, 1, 0)]
+    write(old, "metrics", rows)
+    cirrus = make_cirrus(limits={"label_value_bytes": "16Ki"})
+    assert imported(cirrus, old)["files"][0]["result"] == "imported"
+    assert imported(cirrus, old)["files"][0]["result"] == "already imported"
+    cirrus.start()
+    cirrus.drain()
+    assert shipped(cirrus) == sorted(map(as_row, rows))
+
+
+def test_a_file_that_cannot_be_moved_stops_no_other(make_cirrus, old, tmp_path):
+    paths = [write(old, "metrics", rows_of(f"file{number}", 3), number) for number in range(2)]
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / paths[0].name).write_text("another")
+    cirrus = make_cirrus()
+    answer = imported(cirrus, old, "--move-to", away, code=8)
+    assert [file["result"] for file in answer["files"]] == ["imported", "imported"]
+    assert "cannot move" in answer["files"][0]["error"] and "error" not in answer["files"][1]
+    assert paths[0].exists() and not paths[1].exists()

@@ -9,7 +9,7 @@ struct AgentChunks {
     /// No field of the message: receivers pass over it. Two equal requests of two files differ by it.
     private static let identityField: UInt8 = 15 << 3 | 2
 
-    /// SHA-256 of the file; empty while only counting.
+    /// SHA-256 of the file; 32 bytes of anything while only counting.
     private let identity: [UInt8]
     private var count: UInt32 = 0
     private var body = WriteRequestBody()

@@ -32,7 +32,7 @@ struct AgentRequests {
     private var isAtEnd = false
     private var ready: [AgentRequest] = []
 
-    /// - Parameter identity: the file's SHA-256; none while only counting.
+    /// - Parameter identity: the file's SHA-256; while only counting as many other bytes, for they end a request too.
     init(_ file: AgentFile, identity: [UInt8], _ environment: ServiceEnvironment) throws(DiskIO.IOError) {
         self.file = file
         settings = (environment.settings.clusterName, environment.settings.cloudAccountID)
@@ -91,12 +91,14 @@ struct AgentImport {
     private static let retryDelay = Duration.milliseconds(200)
     private static let retryLimit = Duration.seconds(60)
 
+    private static let noIdentity = [UInt8](repeating: 0, count: 32)
+
     let environment: ServiceEnvironment
 
     /// Reads all of it and gives nothing to the log: a damaged file is left out as a whole.
     /// - Throws: `AgentFileError`.
     func check(_ file: AgentFile) throws -> Contents {
-        var requests = try AgentRequests(file, identity: [], environment)
+        var requests = try AgentRequests(file, identity: Self.noIdentity, environment)
         var (rows, count) = (0, 0)
         while let request = try requests.next() {
             rows += request.rows
@@ -131,7 +133,7 @@ struct AgentImport {
             }
             progress(request.rows)
         }
-        guard requests.sha256() == contents.sha256 else {
+        guard requests.sha256() == contents.sha256, index == contents.requests else {
             throw AgentFileError(
                 path: file.path, cause: "it changed while it was imported",
                 advice: "stop what writes to it; rows of the changed file may be in the log")

@@ -49,7 +49,8 @@ struct Import: AsyncParsableCommand {
         let dryRun: Bool
         var files: [File] = []
 
-        var damaged: Int { files.count { $0.error != nil } }
+        var damaged: Int { files.count { $0.sha256 == nil } }
+        var unmoved: Int { files.count { $0.sha256 != nil && $0.error != nil } }
         var refusedRows: Int { files.reduce(0) { $0 + $1.refusedRows } }
     }
 
@@ -77,6 +78,11 @@ struct Import: AsyncParsableCommand {
             throw CommandFailure(
                 .damage, "\(answer.damaged) files are not imported",
                 try: "repeat with their originals; files that are imported are passed over")
+        }
+        if answer.unmoved > 0 {
+            throw CommandFailure(
+                .partial, "\(answer.unmoved) files are imported and could not be moved",
+                try: "move them by hand; what is imported is passed over")
         }
         guard answer.refusedRows == 0 else {
             throw CommandFailure(
@@ -184,11 +190,11 @@ struct Import: AsyncParsableCommand {
                     stream = file.stream
                 }
                 let journal = try await isKnown ? nil : work.store(file, contents, collector) { progress.add($0) }
+                let unmoved = folder.flatMap { Self.move(file, to: $0, environment.fileSystem) }
                 answer.files.append(
                     Self.entry(
                         file, contents, isKnown ? "already imported" : "imported",
-                        refused: journal?.refusedRows ?? 0))
-                if let folder { try Self.move(file, to: folder, environment.fileSystem) }
+                        refused: journal?.refusedRows ?? 0, error: unmoved))
             } catch let error as AgentFileError {
                 answer.files.append(Self.entry(file, error))
             }
@@ -196,17 +202,24 @@ struct Import: AsyncParsableCommand {
         return answer
     }
 
-    private static func move(_ file: AgentFile, to folder: String, _ fileSystem: any FileSystem) throws(IOError) {
-        try fileSystem.renameExclusively(file.path, to: "\(folder)/\(file.name)")
-        try fileSystem.syncDirectory(folder)
+    /// Why the file stays where it is. It is no reason to leave out the files after it: the next import knows this one.
+    private static func move(_ file: AgentFile, to folder: String, _ fileSystem: any FileSystem) -> String? {
+        do throws(IOError) {
+            try fileSystem.renameExclusively(file.path, to: "\(folder)/\(file.name)")
+            try fileSystem.syncDirectory(folder)
+            return nil
+        } catch {
+            return "cannot move \(file.path), which is imported: \(error)"
+        }
     }
 
     private static func entry(
-        _ file: AgentFile, _ contents: AgentImport.Contents, _ result: String, refused: Int = 0
+        _ file: AgentFile, _ contents: AgentImport.Contents, _ result: String, refused: Int = 0,
+        error: String? = nil
     ) -> Answer.File {
         Answer.File(
             path: file.path, sha256: hex(contents.sha256), result: result, rows: contents.rows,
-            refusedRows: refused, error: nil)
+            refusedRows: refused, error: error)
     }
 
     private static func entry(_ file: AgentFile, _ error: AgentFileError) -> Answer.File {
