@@ -25,6 +25,19 @@ package struct DirectoryLock: ~Copyable, Sendable {
 
     deinit { _ = Glibc.close(descriptor) }
 
+    /// What the holder of the lock at `path` says of itself, as `run pid 12`; empty when it says nothing.
+    package static func owner(of path: String) -> String {
+        // SAFETY: the path is a NUL-terminated copy during the call.
+        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return "" }
+        defer { _ = Glibc.close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 200)
+        // SAFETY: read writes at most bytes.count bytes of the array.
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
+        let line = bytes.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") }
+        return String(decoding: line, as: UTF8.self)
+    }
+
     /// Whether some process holds the lock at `path`; false when there is no such file.
     package static func isHeld(_ path: String) -> Bool {
         // SAFETY: the path is a NUL-terminated copy during the call.

@@ -17,7 +17,7 @@ package struct HTTPServerError: Error, Equatable, Sendable, CustomStringConverti
 
     private var cause: String {
         switch reason {
-        case .addressInUse: "address already in use; stop the other program or choose another port"
+        case .addressInUse: "address already in use; stop the other program or choose another server.port"
         case .permissionDenied: "permission denied; ports below 1024 need a privilege, choose a higher one"
         case .addressNotAvailable: "no interface has this address; use :: for all of them"
         case .other(let text): "\(text); check the address and the port"

@@ -50,10 +50,14 @@ package final class ShipService: Sendable {
             try layout.makeShipperDirectories(in: fileSystem)
             return try DirectoryLock(layout.shipperLock, owner: owner)
         } catch {
-            guard error.operation == .lock else { throw ShipError(error, "start the shipper") }
+            guard error.operation == .lock, error.code == Errno.wouldBlock else {
+                throw ShipError(error, "start the shipper")
+            }
+            let holder = DirectoryLock.owner(of: layout.shipperLock)
             throw ShipError(
-                .alreadyRunning, "start the shipper on \(layout.root)", cause: "another one runs (\(error))",
-                advice: "look into \(layout.shipperLock) for its name")
+                .alreadyRunning, "start the shipper on \(layout.root)",
+                cause: "another one holds \(layout.shipperLock): \(holder)",
+                advice: "czctl status --data \(layout.root)")
         }
     }
 
@@ -139,10 +143,14 @@ package final class ShipService: Sendable {
         }
     }
 
-    /// One cycle; a second caller waits for the first one's to end.
+    /// One cycle; a second caller waits for the first one's to end, or until it is cancelled.
     /// - Parameter ignoringBackOff: takes also files whose time has not come.
     package func pass(ignoringBackOff: Bool = false) async -> PassReport {
-        await gate.enter()
+        guard await gate.enter() else {
+            var report = PassReport()
+            report.note("the cycle before has not ended")
+            return report
+        }
         let report = await withTaskExecutorPreference(executor) { await cycle(ignoringBackOff) }
         await gate.leave()
         last.withLock { $0 = report }
@@ -185,17 +193,32 @@ package final class ShipService: Sendable {
 /// Lets one in at a time.
 private actor Gate {
     private var isTaken = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var waiting: [(ticket: Int, entry: CheckedContinuation<Bool, Never>)] = []
+    private var nextTicket = 0
 
-    func enter() async {
+    /// - Returns: false when the caller was cancelled before it was let in.
+    func enter() async -> Bool {
         guard isTaken else {
             isTaken = true
-            return
+            return true
         }
-        await withCheckedContinuation { waiting.append($0) }
+        let ticket = nextTicket
+        nextTicket += 1
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { entry in
+                if Task.isCancelled { entry.resume(returning: false) } else { waiting.append((ticket, entry)) }
+            }
+        } onCancel: {
+            Task { await self.giveUp(ticket) }
+        }
+    }
+
+    private func giveUp(_ ticket: Int) {
+        guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
+        waiting.remove(at: index).entry.resume(returning: false)
     }
 
     func leave() {
-        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().entry.resume(returning: true) }
     }
 }

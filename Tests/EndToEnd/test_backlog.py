@@ -1,5 +1,6 @@
 """A backlog drains, in bounded memory, and bad files do not hold up good ones."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -76,3 +77,25 @@ def test_good_files_go_before_the_second_attempt_at_bad_ones(make_cirrus, put_se
     put_server.refused = set()
     wait_until(lambda: len(put_server.objects) == 500, f"the others\n{shipper.tail()}", 60)
     assert put_server.objects == sent
+
+
+@pytest.mark.parametrize("halves", [["run"], ["collector", "shipper"], []])
+def test_a_drain_ends_when_its_time_is_over(make_cirrus, encoder, halves):
+    """The upload API takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        cirrus = make_cirrus(
+            destination={"kind": "cloudzero"},
+            cloudzero={"api_key_path": "key", "host": host, "use_http": True, "send_interval": "1h"},
+        )
+        key = cirrus.home / "key"
+        key.write_text("canary-key")
+        cirrus.config.write_text(cirrus.config.read_text().replace("api_key_path: key", f"api_key_path: {key}"))
+        put_in_outbox(cirrus.data, 0, 1000)
+        for half in halves:
+            cirrus.start(half)
+        begin = time.monotonic()
+        drained = cirrus.command("drain", "--config", cirrus.config, "--timeout", "3s")
+        took = time.monotonic() - begin
+        assert drained.returncode == 8 and "1 files are not uploaded" in drained.stderr, drained.stderr
+        assert 3 <= took < 6, f"{took:.1f} s"

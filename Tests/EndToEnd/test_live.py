@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -240,3 +242,34 @@ def test_pages_of_the_program_that_only_starting_used_are_given_back(make_cirrus
         return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
     wait_until(lambda: kibibytes("VmRSS:") < 0.75 * kibibytes("VmHWM:"), "less memory than starting took")
+
+
+def test_the_storage_of_a_body_is_used_again(make_cirrus, encoder):
+    """Fresh memory for each would cost a page fault every 4 KiB."""
+    cirrus = make_cirrus(database=NEVER, wal={"segment_age": "1h"})
+    pid = cirrus.start().process.pid
+    senders, requests, series = 4, 30, 500
+
+    def faults() -> int:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[7])
+
+    def body(sender: int, number: int) -> bytes:
+        """Of 400 KiB: its values are random, and so nothing is left to compress."""
+        values = random.Random(sender)
+        named = [labels(values.randbytes(400).hex(), one) for one in range(series)]
+        return snappy(encoder.v1([(name, [(START_MS + number, 0.0)]) for name in named]))
+
+    def send(sender: int, numbers: range):
+        connection = Sender(cirrus.port)
+        for number in numbers:
+            assert connection.post(bodies[sender][number])[0] == 204
+
+    bodies = [[body(sender, number) for number in range(requests)] for sender in range(senders)]
+    size = len(bodies[0][0])
+    assert size > 200_000
+    with ThreadPoolExecutor(senders) as pool:
+        list(pool.map(lambda sender: send(sender, range(0, 10)), range(senders)))
+        before = faults()
+        list(pool.map(lambda sender: send(sender, range(10, requests)), range(senders)))
+    a_body = (faults() - before) / (senders * (requests - 10))
+    assert a_body < size / 4096 / 4, f"{a_body:.0f} page faults for a body of {size:,} bytes"

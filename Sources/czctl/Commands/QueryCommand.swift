@@ -71,9 +71,7 @@ struct Query: ParsableCommand {
                     ])
             }
             print(table.text)
-            printError("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read; in SQL:")
-            let named = paths.prefix(1).joined()
-            printError("  duckdb -c \"from read_parquet('\(named.isEmpty ? "FILE" : named)') limit 10\"")
+            printError("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read")
         }
     }
 

@@ -91,9 +91,11 @@ final class CollectorRuntime: Sendable {
             return try DirectoryLock(environment.layout.collectorLock, owner: environment.owner)
         } catch {
             guard error.operation == .lock, error.code == Errno.wouldBlock else { throw error }
+            let path = environment.layout.collectorLock
             throw CommandFailure(
-                .temporary, "cannot start on \(root): another collector holds \(environment.layout.collectorLock)",
-                try: "cat \(environment.layout.collectorLock)")
+                .temporary,
+                "cannot start on \(root): another collector holds \(path): \(DirectoryLock.owner(of: path))",
+                try: "czctl status --data \(root)")
         }
     }
 

@@ -48,7 +48,7 @@ struct Demo: AsyncParsableCommand {
         print("sending    \(Self.seriesCount * 2) series every second (v1 and v2), rolling a file every 10 s")
         flush()
         let accepted = try await send(to: port, service: service, shipped)
-        let outcome = try await service.drain(timeout: .seconds(60))
+        let outcome = try await service.drain(until: environment.clocks.uptime() + .seconds(60))
         try shipped.printNew()
         try balance(accepted, outcome, shipped)
         try await service.stop()

@@ -12,7 +12,8 @@ struct Drain: AsyncParsableCommand {
         abstract: "Stop intake, then seal, compact and ship everything",
         discussion: """
             Works through the running service, whose intake then answers 503 until it is restarted, or on a stopped \
-            volume by itself. Exit 0 when nothing un-uploaded is left, 8 otherwise.
+            volume by itself. What is on its way when the time is over is cut, and sent by the next run. Exit 0 when \
+            nothing un-uploaded is left, 8 otherwise.
 
             Examples:
               czctl drain --config config.yml
@@ -39,20 +40,26 @@ struct Drain: AsyncParsableCommand {
         let layout = VolumeLayout(root: RealPath.of(path) ?? path)
         let isCollecting = DirectoryLock.isHeld(layout.collectorLock)
         let isShipping = DirectoryLock.isHeld(layout.shipperLock)
+        // `czctl run` holds both, and drains both when it is asked once.
+        let isOne =
+            isCollecting && isShipping
+            && DirectoryLock.owner(of: layout.collectorLock) == DirectoryLock.owner(of: layout.shipperLock)
+        let deadline = Clocks.system.uptime() + timeout.duration
         var outcome = DrainOutcome()
-        if isCollecting { outcome = try await ask(layout.collectorSocket) }
-        if isShipping { outcome = try await ask(layout.shipperSocket) }
+        if isCollecting { outcome = try await ask(layout.collectorSocket, until: deadline) }
+        if isShipping, !isOne { outcome = try await ask(layout.shipperSocket, until: deadline) }
         if !isCollecting || !isShipping {
-            outcome = try await drainHere(settings, collecting: !isCollecting, shipping: !isShipping) ?? outcome
+            let rest = (collecting: !isCollecting, shipping: !isShipping)
+            outcome = try await drainHere(settings, rest, until: deadline) ?? outcome
         }
         try report(outcome)
     }
 
-    private func ask(_ socket: String) async throws -> DrainOutcome {
-        let command = ControlCommand(name: .drain, timeoutSeconds: timeout.duration.inSeconds)
+    private func ask(_ socket: String, until deadline: Duration) async throws -> DrainOutcome {
+        let left = max(.zero, deadline - Clocks.system.uptime())
+        let command = ControlCommand(name: .drain, timeoutSeconds: left.inSeconds)
         guard
-            let reply = await ControlClient.request(
-                path: socket, command, timeout: TimeAmount(timeout.duration) + .seconds(60))
+            let reply = await ControlClient.request(path: socket, command, timeout: TimeAmount(left) + .seconds(60))
         else {
             throw CommandFailure(
                 .temporary, "cannot drain through \(socket): the service holds the lock but does not answer",
@@ -63,13 +70,15 @@ struct Drain: AsyncParsableCommand {
     }
 
     /// Does the work of the halves that are not running.
-    private func drainHere(_ settings: Settings, collecting: Bool, shipping: Bool) async throws -> DrainOutcome? {
-        let role: ServiceRole = collecting && shipping ? .run : collecting ? .collector : .shipper
+    private func drainHere(
+        _ settings: Settings, _ rest: (collecting: Bool, shipping: Bool), until deadline: Duration
+    ) async throws -> DrainOutcome? {
+        let role: ServiceRole = rest.collecting && rest.shipping ? .run : rest.collecting ? .collector : .shipper
         let environment = try ServiceEnvironment(settings: settings, role: "drain", component: role)
         let service = try await Service.start(environment, role: role, listens: false)
-        let outcome = try await service.drain(timeout: timeout.duration)
+        let outcome = try await service.drain(until: deadline)
         try await service.stop()
-        return shipping ? outcome : nil
+        return rest.shipping ? outcome : nil
     }
 
     private func report(_ outcome: DrainOutcome) throws {

@@ -304,7 +304,8 @@ final class Service: Sendable {
             return ControlReply(status: await live)
         case .drain:
             do {
-                return ControlReply(drained: try await drain(timeout: .seconds(command.timeoutSeconds ?? 300)))
+                let limit = Duration.seconds(command.timeoutSeconds ?? 300)
+                return ControlReply(drained: try await drain(until: environment.clocks.uptime() + limit))
             } catch {
                 return ControlReply(error: "\(error)")
             }
@@ -331,8 +332,7 @@ final class Service: Sendable {
     func flush() async throws -> FlushOutcome { try await collector?.flush() ?? FlushOutcome() }
 
     /// Refuses writes, seals, compacts, ships, as far as this process has the halves for it.
-    func drain(timeout: Duration) async throws -> DrainOutcome {
-        let deadline = environment.clocks.uptime() + timeout
+    func drain(until deadline: Duration) async throws -> DrainOutcome {
         try await collector?.drain()
         return try await shipper?.drain(deadline: deadline, clocks: environment.clocks) ?? DrainOutcome()
     }

@@ -63,7 +63,8 @@ enum ServiceCommand {
         environment.logger.info(
             "listening",
             metadata: [
-                "port": "\(service.port ?? 0)", "data": "\(settings.database.storagePath)",
+                "address": "\(settings.server.address)", "port": "\(service.port ?? 0)",
+                "data": "\(settings.database.storagePath)",
                 "version": "\(Version.number)",
             ])
         try await service.runUntilSignal(terminations, hangups) { try options.read(role.configurationRole) }

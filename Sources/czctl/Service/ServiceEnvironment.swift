@@ -185,12 +185,9 @@ struct ServiceEnvironment: Sendable {
 
     /// What this version cannot do although the configuration asks for it: said at start, never passed over.
     func refuseUnsupported() throws {
-        var faults: [String] = []
-        if settings.parquet.profile == .compact { faults.append("parquet.profile compact") }
-        if settings.cloudzero.dialect == .seed { faults.append("cloudzero.api_dialect seed") }
-        guard !faults.isEmpty else { return }
+        guard settings.cloudzero.dialect == .seed else { return }
         throw CommandFailure(
-            .usage, "cannot start: not supported yet: \(faults.joined(separator: ", "))",
-            try: "take these keys out of the configuration")
+            .usage, "cannot start: not supported yet: cloudzero.api_dialect seed",
+            try: "take this key out of the configuration")
     }
 }

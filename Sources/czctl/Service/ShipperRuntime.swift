@@ -21,12 +21,28 @@ final class ShipperRuntime: Sendable {
             jitter: .system, metrics: metrics, logger: environment.logger, owner: environment.owner)
     }
 
+    /// One pass over what waits, cut at `deadline`; its first failure.
+    private func pass(until deadline: Duration, _ clocks: Clocks) async -> String? {
+        await withTaskGroup(of: String?.self) { group in
+            group.addTask { await self.ship.pass(ignoringBackOff: true).failures.first }
+            group.addTask {
+                try? await clocks.sleep(max(.zero, deadline - clocks.uptime()))  // cancelled: the pass is over
+                return nil
+            }
+            var failure: String?
+            for await first in group {
+                group.cancelAll()
+                failure = failure ?? first
+            }
+            return failure
+        }
+    }
+
     /// Ships everything in the outbox; returns what is left when nothing moves any more or the time is over.
     func drain(deadline: Duration, clocks: Clocks) async throws -> DrainOutcome {
         var lastError: String?
         while true {
-            let report = await ship.pass(ignoringBackOff: true)
-            lastError = report.failures.first ?? lastError
+            lastError = await pass(until: deadline, clocks) ?? lastError
             let unsent = try await ship.unsent()
             let isOver = clocks.uptime() >= deadline
             if unsent.files == 0 || isOver {
