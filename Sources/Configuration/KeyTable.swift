@@ -96,7 +96,8 @@ extension Key {
             "dedup.window", \.dedup.window, .zero ... .seconds(168 * 3600),
             "A request repeated within it is stored once; 0 turns this off"),
         .choice(
-            "parquet.profile", \.parquet.profile, "`compat` for every reader, `compact` for newer ones"),
+            "parquet.profile", \.parquet.profile,
+            "Size of row groups and pages: `compact` makes files smaller, for readers with 100 MiB to spare"),
         .texts(
             "parquet.promoted_labels", \.parquet.promotedLabels, .labelName,
             "Layout `native`: labels that have a column of their own; the others are in the map `labels`"),
