@@ -23,8 +23,8 @@ package:
 
 # The same image without a daemon: .build-image/cirrus.oci.tar, the same bytes for the same program.
 image:
-	@scripts/setup.sh run
-	swift build $(SWIFT_FLAGS) --configuration release --product czctl --static-swift-stdlib --scratch-path .build-image
+	@scripts/setup.sh image
+	@scripts/static_program.sh .build-image $(SWIFT_FLAGS)
 	@rm -rf .build-image/root
 	@scripts/root_filesystem.sh .build-image/release/czctl .build-image/root
 	@python3 scripts/oci_archive.py .build-image/root .build-image/cirrus.oci.tar --tag $(IMAGE)

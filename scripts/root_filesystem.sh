@@ -7,8 +7,8 @@ mkdir -p "$root"/{cloudzero/{config,secret,data},etc/ssl/certs,tmp}
 chmod 1777 "$root/tmp"
 install --mode 0755 --strip "$czctl" "$root/cloudzero/czctl"
 ln -sf czctl "$root/cloudzero/app"
-# A line of ldd is `name => path (address)`, or `path (address)` for the loader.
-ldd "$czctl" | sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p' | while read -r library; do
+# A line of ldd is `name => path (address)`, or `path (address)` for the loader; of a static program it has none, and fails.
+{ ldd "$czctl" 2>/dev/null || true; } | sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p' | while read -r library; do
     install -D --mode 0755 "$(readlink -f "$library")" "$root$library"
 done
 install --mode 0644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Installs what is missing, and only that, to build (`run`) or to build and test (`test`) on Debian 12 with Swift.
-#   scripts/setup.sh run|test
+# Installs what is missing, and only that, to build (`run`), to build and test (`test`) or to build the image (`image`) on
+# Debian 12 with Swift.
+#   scripts/setup.sh run|test|image
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -84,15 +85,16 @@ prepare_venv() {
 }
 
 case "${1:-}" in
-run | test) ;;
+run | test | image) ;;
 *)
-    echo "usage: scripts/setup.sh run|test" >&2
+    echo "usage: scripts/setup.sh run|test|image" >&2
     exit 2
     ;;
 esac
 command -v swift >/dev/null || fail "swift is not in PATH; install Swift 6.2 or newer from https://www.swift.org/install/linux/debian/12/"
 command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand what scripts/setup.sh names, then repeat"
 install_packages libbrotli-dev libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev pkg-config zlib1g-dev
+if [ "$1" = image ]; then install_packages ca-certificates dpkg-dev gcc make; fi
 if [ "$1" = test ]; then
     install_packages strace chromium tmux
     unpack_prometheus
