@@ -454,7 +454,7 @@ def test_a_bad_file_changes_nothing(make_cirrus, tmp_path, encoder):
     limits = "limits:\n  body_bytes: 1Ki\n"
     bad = {
         good + limits + "logging:\n  level: loud\nserver2: {}\ndedup:\n  window: 10 minutes\n": ["loud", "10 minutes"],
-        good + limits + "cloudzero: {api_dialect: seed}\n": ["cloudzero.api_dialect seed"],
+        good.replace("cloudzero:\n", "cloudzero:\n  api_dialect: seed\n") + limits: ["cloudzero.api_dialect seed"],
         good + limits + "tls: [\n": [f"{config}:"],
     }
     for content, faults in bad.items():
