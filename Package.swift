@@ -54,7 +54,9 @@ let ground: [Target] = [
 let formats: [Target] = [
     .target(name: "RemoteWrite", dependencies: ["Bytes", "Snappy", "Samples"], swiftSettings: strict + optimized),
     .target(name: "WAL", dependencies: ["Bytes", "DiskIO"], swiftSettings: strict + optimized),
-    .target(name: "Parquet", dependencies: ["Bytes", "Snappy", "Digest"], swiftSettings: strict + optimized),
+    .target(
+        name: "Parquet", dependencies: ["Bytes", "Snappy", "Digest", "CCompression"],
+        swiftSettings: strict + optimized),
     .target(name: "Configuration", dependencies: ["CYAML", "RegularExpressions"], swiftSettings: strict),
 ]
 

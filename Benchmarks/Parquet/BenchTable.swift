@@ -114,7 +114,7 @@ struct TableColumns {
                     try entries.append(table.series[span.series][keyPath: text])
                 }
             }
-            indexes.append(contentsOf: repeatElement(index, count: span.count))
+            indexes.append(addingCapacity: span.count) { $0.append(repeating: index, count: span.count) }
         }
         return .dictionary(entries: entries, indexes: indexes)
     }
@@ -129,9 +129,10 @@ struct TableColumns {
             try entries.append(labelTexts[spans[span].series])
         }
         var indexes: [UInt32] = []
-        indexes.reserveCapacity(rowCount)
-        for (position, span) in spans.enumerated() {
-            indexes.append(contentsOf: repeatElement(indexOf[position], count: span.count))
+        indexes.append(addingCapacity: rowCount) { room in
+            for (position, span) in spans.enumerated() {
+                room.append(repeating: indexOf[position], count: span.count)
+            }
         }
         return .dictionary(entries: entries, indexes: indexes)
     }

@@ -56,6 +56,11 @@ void ccompression_close(ccompression *stream) {
     free(stream);
 }
 
+uint32_t ccompression_crc32(const void *bytes, size_t count) {
+    // NULL asks zlib for the value of no bytes, whatever the count.
+    return (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes ? bytes : "", count);
+}
+
 cbrotli *cbrotli_open(void) { return BrotliDecoderCreateInstance(NULL, NULL, NULL); }
 
 int cbrotli_run(cbrotli *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count) {

@@ -50,11 +50,16 @@ package enum DecimalText {
             limit *= 10
             digitCount += 1
         }
-        out.append(contentsOf: repeatElement(0, count: digitCount))
-        var rest = value.magnitude
-        for index in (out.count - digitCount..<out.count).reversed() {
-            out[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
+        out.append(addingCapacity: digitCount) { room in
+            // SAFETY: the buffer is used only within the closure; it has room for the digits.
+            unsafe room.withUnsafeMutableBufferPointer { digits, written in
+                var rest = value.magnitude
+                for index in (0..<digitCount).reversed() {
+                    unsafe digits[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                }
+                written = digitCount
+            }
         }
     }
 

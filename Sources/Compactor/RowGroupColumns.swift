@@ -121,9 +121,10 @@ struct RowGroupColumns {
             try entries.append(json)
         }
         var indexes: [UInt32] = []
-        indexes.reserveCapacity(rowCount)
-        for (position, span) in spans.enumerated() {
-            indexes.append(contentsOf: repeatElement(indexOfSpan[position], count: span.count))
+        indexes.append(addingCapacity: rowCount) { room in
+            for (position, span) in spans.enumerated() {
+                room.append(repeating: indexOfSpan[position], count: span.count)
+            }
         }
         return .dictionary(entries: entries, indexes: indexes)
     }

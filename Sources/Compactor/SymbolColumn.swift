@@ -20,7 +20,7 @@ struct SymbolColumn {
 
     mutating func append(_ symbol: UInt32, count: Int = 1) throws(ParquetError) {
         let index = try index(of: symbol)
-        indexes.append(contentsOf: repeatElement(index, count: count))
+        indexes.append(addingCapacity: count) { $0.append(repeating: index, count: count) }
     }
 
     /// As `append` of each in turn, all of them `count` times.

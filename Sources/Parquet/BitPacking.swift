@@ -1,32 +1,41 @@
 internal import Bytes
 
-/// Appends values of a fixed number of bits, least significant bit first.
-struct BitPacker {
-    private var word: UInt64 = 0
-    private var bits = 0
-
+/// Writes values of a fixed number of bits, least significant bit first.
+enum BitPacker {
+    /// Appends `value(0)` to `value(count - 1)`, each below 2^`width`, and zeros up to `byteCount` bytes.
+    ///
+    /// - Precondition: `width` is at most 64, and `byteCount` bytes hold the values.
     @inline(__always)
-    mutating func put(_ value: UInt64, width: Int, into output: inout [UInt8]) {
-        word |= value &<< UInt64(bits)
-        bits += width
-        guard bits >= 64 else { return }
-        flush(8, into: &output)
-        bits -= 64
-        // The high bits of `value` that the word had no room for.
-        word = bits == 0 ? 0 : value >> UInt64(width - bits)
-    }
-
-    /// Writes out what is left; the bits put so far are whole bytes.
-    mutating func finish(into output: inout [UInt8]) {
-        flush(bits / 8, into: &output)
-        word = 0
-        bits = 0
-    }
-
-    @inline(__always)
-    private func flush(_ byteCount: Int, into output: inout [UInt8]) {
-        // SAFETY: the buffer is read only within the closure.
-        unsafe withUnsafeBytes(of: word.littleEndian) { unsafe output.append(contentsOf: $0.prefix(byteCount)) }
+    static func append(
+        _ count: Int, width: Int, byteCount: Int, to output: inout [UInt8], _ value: (Int) -> UInt64
+    ) {
+        precondition(width <= 64 && byteCount * 8 >= count * width, "the bytes hold the values")
+        let wordByteCount = 8
+        output.append(addingCapacity: byteCount + wordByteCount) { room in
+            // SAFETY: the buffer is used only within the closure. Full words lie within `byteCount` bytes, the last one
+            // within the 8 more that were asked for.
+            unsafe room.withUnsafeMutableBufferPointer { buffer, written in
+                guard let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return }
+                var (word, bits, at) = (UInt64(0), 0, 0)
+                for index in 0..<count {
+                    let value = value(index)
+                    word |= value &<< UInt64(bits)
+                    bits &+= width
+                    guard bits >= UInt64.bitWidth else { continue }
+                    unsafe base.storeBytes(of: word.littleEndian, toByteOffset: at, as: UInt64.self)
+                    at &+= wordByteCount
+                    bits &-= UInt64.bitWidth
+                    // The high bits of `value` that the word had no room for.
+                    word = bits == 0 ? 0 : value &>> UInt64(width &- bits)
+                }
+                unsafe base.storeBytes(of: word.littleEndian, toByteOffset: at, as: UInt64.self)
+                let end = at + wordByteCount
+                if end < byteCount {
+                    unsafe (base + end).initializeMemory(as: UInt8.self, repeating: 0, count: byteCount - end)
+                }
+                written = byteCount
+            }
+        }
     }
 }
 

@@ -217,8 +217,11 @@ private struct Extremes {
         guard let first = rows.first else { return nil }
         (smallest, largest) = (first, first)
         for row in rows {
-            if ByteOrder.precedes(table[row], table[smallest]) { smallest = row }
-            if ByteOrder.precedes(table[largest], table[row]) { largest = row }
+            if ByteOrder.precedes(table[largest], table[row]) {
+                largest = row
+            } else if ByteOrder.precedes(table[row], table[smallest]) {
+                smallest = row
+            }
         }
     }
 

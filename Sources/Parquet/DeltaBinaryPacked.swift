@@ -35,7 +35,6 @@ package enum DeltaBinaryPacked {
         output.append(contentsOf: head.bytes)
         let widthsAt = output.count
         output.append(contentsOf: repeatElement(0, count: miniblockCount))
-        var packer = BitPacker()
         for miniblock in 0..<(count + miniblockLength - 1) / miniblockLength {
             let range = miniblock * miniblockLength..<min(count, (miniblock + 1) * miniblockLength)
             var used: UInt64 = 0
@@ -44,10 +43,11 @@ package enum DeltaBinaryPacked {
             guard width <= widthLimit else { return false }
             output[widthsAt + miniblock] = UInt8(width)
             guard width > 0 else { continue }
-            for index in range { packer.put(excess(values, index, smallest), width: width, into: &output) }
             // A miniblock that was begun is padded to its full length.
-            for _ in range.count..<miniblockLength { packer.put(0, width: width, into: &output) }
-            packer.finish(into: &output)
+            let byteCount = miniblockLength / 8 * width
+            BitPacker.append(range.count, width: width, byteCount: byteCount, to: &output) {
+                excess(values, range.lowerBound + $0, smallest)
+            }
         }
         return true
     }

@@ -15,6 +15,10 @@ package enum HybridRLE {
         var start = 0
         while start < values.count {
             let end = values.endOfRun(from: start)
+            guard end - start >= shortestRun || end == values.count else {
+                start = end
+                continue
+            }
             // A run may begin only where the values before it fill their group of 8: it lends what is missing.
             let lent = (8 - (start - pending) & 7) & 7
             if end - start - lent >= shortestRun || (start == 0 && end == values.count) {
@@ -47,13 +51,10 @@ package enum HybridRLE {
         guard !values.isEmpty else { return }
         let groups = (values.count + 7) / 8
         appendVarint(groups << 1 | 1, into: &output)
-        var packer = BitPacker()
-        for index in values.indices {
-            // SAFETY: index is one of the span's.
-            packer.put(UInt64(unsafe values[unchecked: index]), width: width, into: &output)
+        BitPacker.append(values.count, width: width, byteCount: groups * width, to: &output) {
+            // SAFETY: the index is one of the span's.
+            UInt64(unsafe values[unchecked: $0])
         }
-        for _ in values.count..<groups * 8 { packer.put(0, width: width, into: &output) }
-        packer.finish(into: &output)
     }
 
     /// Appends exactly `count` values, each below `limit`, and wants the bytes to end there. The caller has bounded

@@ -9,31 +9,45 @@ package struct InternedNumbers {
         self.init(values, entryLimit: .max)!  // there are no more
     }
 
-    /// nil when there are more than `entryLimit` distinct values.
+    /// nil when there are more than `entryLimit` distinct values, which is at least 1.
     init?(_ values: [Int64], entryLimit: Int) {
-        indexes.reserveCapacity(values.count)
+        guard let first = values.first else { return }
         var slots = SlotTable()
         let seed = slots.seed
         func hash(_ value: Int64) -> UInt64 {
             let product = (UInt64(bitPattern: value) ^ seed).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
             return product.high ^ product.low
         }
-        var (lastValue, lastIndex) = (Int64(0), UInt32.max)
-        for value in values {
-            if value != lastValue || lastIndex == .max {
-                lastValue = value
-                if let known = slots.find(hash(value), matches: { entries[$0] == value }) {
-                    lastIndex = UInt32(known)
-                } else {
-                    guard entries.count < entryLimit else { return nil }
-                    if slots.isFull { slots = slots.widened { hash(entries[$0]) } }
-                    slots.add(hash(value))
-                    lastIndex = UInt32(entries.count)
-                    entries.append(value)
+        slots.add(hash(first))
+        var entries = [first]
+        // What came after each entry the last time: every series has the same times, in the same order.
+        var followers = [0]
+        indexes.append(addingCapacity: values.count) { indexes in
+            var (last, lastValue) = (0, first)
+            for value in values {
+                if value != lastValue {
+                    lastValue = value
+                    let follower = followers[last]
+                    if entries[follower] == value {
+                        last = follower
+                    } else {
+                        let number = slots.find(hash(value)) { entries[$0] == value } ?? entries.count
+                        if number == entries.count {
+                            guard entries.count < entryLimit else { return }
+                            if slots.isFull { slots = slots.widened { hash(entries[$0]) } }
+                            slots.add(hash(value))
+                            entries.append(value)
+                            followers.append(0)
+                        }
+                        followers[last] = number
+                        last = number
+                    }
                 }
+                indexes.append(UInt32(truncatingIfNeeded: last))
             }
-            indexes.append(lastIndex)
         }
+        guard indexes.count == values.count else { return nil }
+        self.entries = entries
     }
 }
 

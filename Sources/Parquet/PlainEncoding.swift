@@ -16,10 +16,9 @@ enum PlainEncoding {
 
     /// Least significant bit first; the last byte is filled with zeros.
     static func encodeBits(_ values: Span<Int64>, into output: inout [UInt8]) {
-        var packer = BitPacker()
-        for index in values.indices { packer.put(values[index] == 0 ? 0 : 1, width: 1, into: &output) }
-        for _ in 0..<(8 - values.count & 7) & 7 { packer.put(0, width: 1, into: &output) }
-        packer.finish(into: &output)
+        BitPacker.append(values.count, width: 1, byteCount: (values.count + 7) / 8, to: &output) {
+            values[$0] == 0 ? 0 : 1
+        }
     }
 
     static func decodeBits(_ bytes: RawSpan, count: Int, into values: inout [Int64]) throws(ParquetError) {

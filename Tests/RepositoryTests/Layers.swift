@@ -1,7 +1,7 @@
 /// The module graph of docs/ARCHITECTURE.md: who may import whom, of the modules of this package.
 enum Layers {
     private static let levels: [[String]] = [
-        ["CHash", "CLinux", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CRE2"],
+        ["CHash", "CLinux", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CCompression", "CRE2"],
         ["Bytes", "Snappy", "Digest", "RegularExpressions"],
         ["Samples", "DiskIO", "Metrics", "HTTPServer"],
         ["RemoteWrite", "WAL", "Parquet", "Configuration"],
@@ -26,13 +26,13 @@ enum Layers {
         "HTTPServer": ["Digest"],
         "RemoteWrite": ["Bytes", "Snappy", "Samples"],
         "WAL": ["Bytes", "DiskIO"],
-        "Parquet": ["Bytes", "Snappy", "Digest"],
+        "Parquet": ["Bytes", "Snappy", "Digest", "CCompression"],
         "Configuration": ["CYAML", "RegularExpressions"],
         "Ingest": [
             "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RegularExpressions", "RemoteWrite", "WAL",
         ],
         "Compactor": ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "RemoteWrite", "WAL", "Parquet"],
-        "Ship": ["Bytes", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet"],
+        "Ship": ["Bytes", "CCompression", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet"],
         "czctl": ours.subtracting(["czctl", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CHash", "CRE2"]),
     ]
 }

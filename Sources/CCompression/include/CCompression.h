@@ -1,4 +1,4 @@
-// Streams of gzip (zlib) and Zstandard (libzstd) behind one face, and the reading of Brotli (libbrotlidec).
+// Streams of gzip (zlib) and Zstandard (libzstd) behind one face, the reading of Brotli (libbrotlidec), zlib's CRC-32.
 #ifndef CIRRUS_CCOMPRESSION_H
 #define CIRRUS_CCOMPRESSION_H
 #include <stddef.h>
@@ -14,6 +14,9 @@ ccompression *ccompression_open(int zstd);
 int ccompression_run(
     ccompression *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count, int finish);
 void ccompression_close(ccompression *stream);
+
+/// CRC-32 as gzip has it (RFC 1952, section 8). `bytes` may be NULL when `count` is 0.
+uint32_t ccompression_crc32(const void *bytes, size_t count);
 
 typedef struct BrotliDecoderStateStruct cbrotli;
 
