@@ -43,7 +43,7 @@ struct BenchTable {
 /// Columns of sorted rows, made as the compactor makes them: dictionaries by series reference, labels in entity order.
 struct TableColumns {
     private let table: BenchTable
-    /// Of all series, ready as pyarrow's are.
+    /// Of all series, in entity order: ready, and in the order of the file, as pyarrow's are.
     private let labelTexts: ByteTable
     private let metricNumbers: [UInt32]
     private let nodeNumbers: [UInt32]
@@ -51,7 +51,6 @@ struct TableColumns {
 
     init(_ table: BenchTable) throws {
         self.table = table
-        labelTexts = try ByteTable(table.series.map(\.labels))
         var numbers: [[UInt8]: UInt32] = [:]
         func number(_ text: [UInt8]) -> UInt32 {
             if let known = numbers[text] { return known }
@@ -69,13 +68,17 @@ struct TableColumns {
         var ranks = [UInt32](repeating: 0, count: order.count)
         for (rank, series) in order.enumerated() { ranks[series] = UInt32(rank) }
         entityRanks = ranks
+        labelTexts = try ByteTable(order.map { table.series[$0].labels })
     }
 
     func columns(_ rows: Range<Int>) throws -> [ColumnValues] {
         var spans: [(series: Int, count: Int)] = []
-        for row in rows {
-            let series = Int(table.references[row])
-            if spans.last?.series == series { spans[spans.count - 1].count += 1 } else { spans.append((series, 1)) }
+        var start = rows.lowerBound
+        while start < rows.upperBound {
+            var end = start + 1
+            while end < rows.upperBound, table.references[end] == table.references[start] { end += 1 }
+            spans.append((Int(table.references[start]), end - start))
+            start = end
         }
         let time = CivilTime(milliseconds: table.timestamps[rows.lowerBound])
         let constants = [
@@ -120,13 +123,14 @@ struct TableColumns {
     }
 
     private func labels(_ spans: [(series: Int, count: Int)], _ rowCount: Int) throws -> ColumnValues {
-        let order = spans.indices.sorted { entityRanks[spans[$0].series] < entityRanks[spans[$1].series] }
+        func rank(_ span: (series: Int, count: Int)) -> Int { Int(entityRanks[span.series]) }
+        let order = spans.indices.sorted { rank(spans[$0]) < rank(spans[$1]) }
         var entries = ByteTable(
-            reserving: spans.count, bytes: spans.reduce(0) { $0 + labelTexts.length($1.series) })
+            reserving: spans.count, bytes: spans.reduce(0) { $0 + labelTexts.length(rank($1)) })
         var indexOf = [UInt32](repeating: 0, count: spans.count)
         for span in order {
             indexOf[span] = UInt32(entries.count)
-            try entries.append(labelTexts[spans[span].series])
+            try entries.append(labelTexts[rank(spans[span])])
         }
         var indexes: [UInt32] = []
         indexes.append(addingCapacity: rowCount) { room in

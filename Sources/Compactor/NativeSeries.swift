@@ -35,10 +35,14 @@ struct NativeSeries {
         var hashes: [Int64] = []
         var promoted = promotedLabels.map { _ in Promoted(column: SymbolColumn(catalog)) }
         var counts: [UInt32] = []
-        var (keys, values) = (SymbolColumn(catalog), SymbolColumn(catalog))
+        let labelCount = spans.reduce(0) { $0 + $1.count * catalog.labelSet($1.series).count }
+        var (keys, values) = (
+            SymbolColumn(catalog, reserving: labelCount), SymbolColumn(catalog, reserving: labelCount)
+        )
         var places: [UInt32: Place] = [:]
+        var text: [UInt8] = []
         for span in spans {
-            var text: [UInt8] = []
+            text.removeAll(keepingCapacity: true)
             var own = [UInt32?](repeating: nil, count: promoted.count)
             var (names, texts): ([UInt32], [UInt32]) = ([], [])
             for number in catalog.labelSet(span.series) {
@@ -51,17 +55,20 @@ struct NativeSeries {
                     names.append(label.name)
                     texts.append(label.value)
                 }
-                text += catalog.text(label.name) + [Self.separator]
-                text += catalog.text(label.value) + [Self.separator]
+                for symbol in [label.name, label.value] {
+                    text += catalog.text(symbol)
+                    text.append(Self.separator)
+                }
             }
             // SAFETY: UInt8 has no padding.
             let hash = Int64(bitPattern: xxh64(unsafe text.span.bytes))
-            hashes.append(contentsOf: repeatElement(hash, count: span.count))
+            hashes.append(addingCapacity: span.count) { $0.append(repeating: hash, count: span.count) }
             for (index, symbol) in own.enumerated() {
                 promoted[index].counts.append(contentsOf: repeatElement(symbol == nil ? 0 : 1, count: span.count))
                 if let symbol { try promoted[index].column.append(symbol, count: span.count) }
             }
-            counts.append(contentsOf: repeatElement(UInt32(names.count), count: span.count))
+            let count = UInt32(names.count)
+            counts.append(addingCapacity: span.count) { $0.append(repeating: count, count: span.count) }
             try keys.append(names, count: span.count)
             try values.append(texts, count: span.count)
         }

@@ -25,10 +25,13 @@ struct SymbolColumn {
 
     /// As `append` of each in turn, all of them `count` times.
     mutating func append(_ symbols: [UInt32], count: Int) throws(ParquetError) {
-        let start = indexes.count
-        for symbol in symbols { try append(symbol) }
-        let set = Array(indexes[start...])
-        for _ in 1..<max(1, count) { indexes += set }
+        var set: [UInt32] = []
+        for symbol in symbols { set.append(try index(of: symbol)) }
+        indexes.append(addingCapacity: set.count * count) { room in
+            for _ in 0..<count {
+                for index in set { room.append(index) }
+            }
+        }
     }
 
     private mutating func index(of symbol: UInt32) throws(ParquetError) -> UInt32 {

@@ -11,22 +11,26 @@ enum BitPacker {
     ) {
         precondition(width <= 64 && byteCount * 8 >= count * width, "the bytes hold the values")
         let wordByteCount = 8
-        output.append(addingCapacity: byteCount + wordByteCount) { room in
-            // SAFETY: the buffer is used only within the closure. Full words lie within `byteCount` bytes, the last one
-            // within the 8 more that were asked for.
+        // Two narrow values are put as one: a loop turn a pair.
+        let lanes = width <= 32 ? 2 : 1
+        let step = width * lanes
+        output.append(addingCapacity: byteCount + 2 * wordByteCount) { room in
+            // SAFETY: the buffer is used only within the closure. Full words end at most 4 bytes behind `byteCount`,
+            // where a pair lacks its second value; the last one has the room for two.
             unsafe room.withUnsafeMutableBufferPointer { buffer, written in
                 guard let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return }
                 var (word, bits, at) = (UInt64(0), 0, 0)
-                for index in 0..<count {
-                    let value = value(index)
-                    word |= value &<< UInt64(bits)
-                    bits &+= width
+                for index in stride(from: 0, to: count, by: lanes) {
+                    var pair = value(index)
+                    if lanes == 2, index + 1 < count { pair |= value(index + 1) &<< UInt64(width) }
+                    word |= pair &<< UInt64(bits)
+                    bits &+= step
                     guard bits >= UInt64.bitWidth else { continue }
                     unsafe base.storeBytes(of: word.littleEndian, toByteOffset: at, as: UInt64.self)
                     at &+= wordByteCount
                     bits &-= UInt64.bitWidth
-                    // The high bits of `value` that the word had no room for.
-                    word = bits == 0 ? 0 : value &>> UInt64(width &- bits)
+                    // The high bits that the word had no room for.
+                    word = bits == 0 ? 0 : pair &>> UInt64(step &- bits)
                 }
                 unsafe base.storeBytes(of: word.littleEndian, toByteOffset: at, as: UInt64.self)
                 let end = at + wordByteCount

@@ -43,6 +43,7 @@ struct ColumnChunkReader {
     private var position = 0
     /// Values of each row, of a column that is not REQUIRED.
     private var counts: [UInt32] = []
+    private var levels = Levels.Decoded()
     private var raw: [UInt8] = []
     private var decoded = DecodedChunk()
 
@@ -130,8 +131,9 @@ struct ColumnChunkReader {
 
     private mutating func decodeIndexes(below limit: Int) throws(ParquetError) -> [UInt32] {
         var indexes: [UInt32] = []
-        // Our row groups at most: what a file claims beyond it, it must first have.
-        indexes.reserveCapacity(min(rowCount, WriterProfile.compact.rowGroupRowLimit))
+        // As many as our row groups have: what a file claims beyond it, it must first have.
+        let usual = WriterProfile.compact.rowGroupRowLimit * (column.isRepeated ? 4 : 1)
+        indexes.reserveCapacity(min(chunk.valueCount, usual))
         try forEachDataPage { page, count, body throws(ParquetError) in
             guard page.encoding == .rleDictionary else {
                 throw ParquetError(.notSupported("\(page.encoding) beside a dictionary"))
@@ -177,14 +179,17 @@ struct ColumnChunkReader {
             } else {
                 // Out of self, which the body's span borrows whole.
                 var counts: [UInt32] = []
+                var levels = Levels.Decoded()
                 swap(&counts, &self.counts)
+                swap(&levels, &self.levels)
                 try withBody { span throws(ParquetError) in
-                    let levels = try Levels.decode(
-                        span, count: count, isRepeated: column.isRepeated, into: &counts)
-                    page.rowCount = levels.rows
-                    try body(page.header, levels.values, span.extracting(droppingFirst: levels.end))
+                    let found = try Levels.decode(
+                        span, count: count, isRepeated: column.isRepeated, &levels, into: &counts)
+                    page.rowCount = found.rows
+                    try body(page.header, found.values, span.extracting(droppingFirst: found.end))
                 }
                 swap(&counts, &self.counts)
+                swap(&levels, &self.levels)
             }
             decoded.dataPages.append(page)
             missing -= count

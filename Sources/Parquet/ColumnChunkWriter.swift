@@ -33,6 +33,8 @@ struct ColumnChunkWriter {
     private var header = CompactWriter()
     /// Of the column in work.
     private var isRepeated = false
+    /// A chunk above it need not be finished: a smaller one is there.
+    private var byteLimit = Int.max
 
     init(_ options: WriterOptions) {
         window = options.snappyWindow
@@ -61,10 +63,28 @@ struct ColumnChunkWriter {
         _ entries: ByteTable, _ indexes: [UInt32], _ policy: Column.EncodingPolicy, _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
         if policy == .dictionary { return try dictionary(entries, indexes, pages) }
-        let plain = try plain(entries, indexes, pages)
-        guard policy == .smallest, entries.plainByteCount <= dictionaryByteLimit else { return plain }
-        let dictionary = try dictionary(entries, indexes, pages)
-        return dictionary.bytes.count < plain.bytes.count ? dictionary : plain
+        guard policy == .smallest, entries.plainByteCount <= dictionaryByteLimit else {
+            return try plain(entries, indexes, pages)
+        }
+        return try smaller(
+            entryCount: entries.count, valueCount: indexes.count,
+            dictionary: { writer throws(ParquetError) in try writer.dictionary(entries, indexes, pages) },
+            other: { writer throws(ParquetError) in try writer.plain(entries, indexes, pages) })
+    }
+
+    /// The dictionary if it takes fewer bytes. The likelier one comes first: the other ends once it has more.
+    private mutating func smaller(
+        entryCount: Int, valueCount: Int,
+        dictionary: (inout Self) throws(ParquetError) -> EncodedChunk,
+        other: (inout Self) throws(ParquetError) -> EncodedChunk
+    ) throws(ParquetError) -> EncodedChunk {
+        let isDictionaryFirst = entryCount <= valueCount / Self.rowsPerEntry
+        let first = try isDictionaryFirst ? dictionary(&self) : other(&self)
+        byteLimit = first.bytes.count
+        defer { byteLimit = .max }
+        let second = try isDictionaryFirst ? other(&self) : dictionary(&self)
+        if second.bytes.count == first.bytes.count { return isDictionaryFirst ? second : first }
+        return second.bytes.count < first.bytes.count ? second : first
     }
 
     private mutating func words(
@@ -73,13 +93,16 @@ struct ColumnChunkWriter {
         if kind == .boolean { return try bits(numbers, pages) }
         if policy == .plain { return try plain(numbers, pages) }
         if policy == .dictionary { return try dictionary(InternedNumbers(numbers), pages) }
-        let other = try kind == .double ? plain(numbers, pages) : delta(numbers, pages)
-        if policy == .delta { return other }
+        func other(_ writer: inout Self) throws(ParquetError) -> EncodedChunk {
+            try kind == .double ? writer.plain(numbers, pages) : writer.delta(numbers, pages)
+        }
+        if policy == .delta { return try other(&self) }
         // With more entries than that it was never the smaller, and trying costs more than the rest of the column.
         let entryLimit = max(Self.smallDictionary, numbers.count / Self.rowsPerEntry)
-        guard let interned = InternedNumbers(numbers, entryLimit: entryLimit) else { return other }
-        let dictionary = try dictionary(interned, pages)
-        return dictionary.bytes.count < other.bytes.count ? dictionary : other
+        guard let interned = InternedNumbers(numbers, entryLimit: entryLimit) else { return try other(&self) }
+        return try smaller(
+            entryCount: interned.entries.count, valueCount: numbers.count,
+            dictionary: { writer throws(ParquetError) in try writer.dictionary(interned, pages) }, other: other)
     }
 
     private mutating func dictionary(
@@ -108,7 +131,7 @@ struct ColumnChunkWriter {
         chunk.encoding = .rleDictionary
         try appendPage(PageHeader(type: .dictionary, encoding: .plain, valueCount: count), entries, to: &chunk)
         let width = indexWidth(ofDictionary: count)
-        for page in pages {
+        for page in pages where chunk.bytes.count <= byteLimit {
             beginRaw(page)
             raw.append(UInt8(width))
             HybridRLE.encode(indexes.span.extracting(page.values), width: width, into: &raw)
@@ -134,7 +157,7 @@ struct ColumnChunkWriter {
         _ entries: ByteTable, _ indexes: [UInt32], _ pages: [PageContent]
     ) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
-        for page in pages {
+        for page in pages where chunk.bytes.count <= byteLimit {
             beginRaw(page)
             entries.appendPlain(indexes.span.extracting(page.values), to: &raw)
             try appendRaw(page, to: &chunk)
@@ -144,7 +167,7 @@ struct ColumnChunkWriter {
 
     private mutating func plain(_ numbers: [Int64], _ pages: [PageContent]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
-        for page in pages {
+        for page in pages where chunk.bytes.count <= byteLimit {
             // SAFETY: Int64 has no padding. Every platform we run on is little endian, as PLAIN is.
             try appendData(page, unsafe numbers.span.extracting(page.values).bytes, to: &chunk)
         }
@@ -166,7 +189,7 @@ struct ColumnChunkWriter {
     private mutating func delta(_ numbers: [Int64], _ pages: [PageContent]) throws(ParquetError) -> EncodedChunk {
         var chunk = EncodedChunk()
         chunk.encoding = .deltaBinaryPacked
-        for page in pages {
+        for page in pages where chunk.bytes.count <= byteLimit {
             beginRaw(page)
             guard DeltaBinaryPacked.encode(numbers.span.extracting(page.values), into: &raw) else {
                 return try plain(numbers, pages)

@@ -77,10 +77,12 @@ package enum HybridRLE {
                     guard size <= UInt64((missing + 7) / 8) else { throw .truncated }
                     let taken = min(missing, Int(size) * 8)
                     let packed = try cursor.take(Int(size) * width)
-                    BitUnpacker.forEach(packed, width: width, count: taken) {
-                        let value = UInt32(truncatingIfNeeded: $0)
-                        largest = max(largest, value)
-                        output.append(value)
+                    output.append(addingCapacity: taken) { room in
+                        BitUnpacker.forEach(packed, width: width, count: taken) {
+                            let value = UInt32(truncatingIfNeeded: $0)
+                            largest = max(largest, value)
+                            room.append(value)
+                        }
                     }
                     missing -= taken
                 } else {

@@ -24,24 +24,31 @@ enum Levels {
             return pages.map { PageContent(rows: $0, values: $0, valueCount: $0.count, levels: []) }
         }
         var start = 0
+        var list: [UInt32] = []  // its memory goes from page to page
         return pages.map { rows in
-            var repetition: [UInt32] = []
-            var definition: [UInt32] = []
-            var end = start
-            for count in counts[rows] {
-                repetition.append(0)
-                definition.append(count == 0 ? 0 : 1)
-                for _ in 1..<max(1, count) {
-                    repetition.append(1)
-                    definition.append(1)
-                }
-                end += Int(count)
-            }
+            let end = counts[rows].reduce(start) { $0 + Int($1) }
             defer { start = end }
+            // A row without a value has levels, too.
+            let levelCount = counts[rows].reduce(0) { $0 + Int(max(1, $1)) }
             var levels: [UInt8] = []
-            if isRepeated { append(repetition, to: &levels) }
-            append(definition, to: &levels)
-            return PageContent(rows: rows, values: start..<end, valueCount: definition.count, levels: levels)
+            if isRepeated {
+                list.removeAll(keepingCapacity: true)
+                list.append(addingCapacity: levelCount) { repetition in
+                    for count in counts[rows] {
+                        repetition.append(0)
+                        repetition.append(repeating: 1, count: Int(max(1, count)) - 1)
+                    }
+                }
+                append(list, to: &levels)
+            }
+            list.removeAll(keepingCapacity: true)
+            list.append(addingCapacity: levelCount) { definition in
+                for count in counts[rows] {
+                    definition.append(repeating: count == 0 ? 0 : 1, count: Int(max(1, count)))
+                }
+            }
+            append(list, to: &levels)
+            return PageContent(rows: rows, values: start..<end, valueCount: levelCount, levels: levels)
         }
     }
 
@@ -53,32 +60,46 @@ enum Levels {
         output += encoded
     }
 
+    /// Those of a page, whose memory the next one uses again.
+    struct Decoded {
+        fileprivate var repetition: [UInt32] = []
+        fileprivate var definition: [UInt32] = []
+    }
+
     /// Takes the levels of a page of `count` values from the front of `body`, and adds its rows to `counts`.
     /// - Returns: rows, values that are there, and where these begin.
     static func decode(
-        _ body: RawSpan, count: Int, isRepeated: Bool, into counts: inout [UInt32]
+        _ body: RawSpan, count: Int, isRepeated: Bool, _ levels: inout Decoded, into counts: inout [UInt32]
     ) throws(ParquetError) -> (rows: Int, values: Int, end: Int) {
         var end = 0
-        let repetition = isRepeated ? try take(body, from: &end, count) : [UInt32](repeating: 0, count: count)
-        let definition = try take(body, from: &end, count)
-        guard repetition.first == 0 else { throw ParquetError(.notSupported("a row over two pages")) }
+        levels.repetition.removeAll(keepingCapacity: true)
+        if isRepeated {
+            try take(body, from: &end, count, into: &levels.repetition)
+        } else {
+            levels.repetition.append(contentsOf: repeatElement(0, count: count))
+        }
+        try take(body, from: &end, count, into: &levels.definition)
+        guard levels.repetition.first == 0 else { throw ParquetError(.notSupported("a row over two pages")) }
         let before = counts.count
-        for (isMore, isDefined) in zip(repetition, definition) {
+        var valueCount: UInt32 = 0  // of the row in work
+        for (index, (isMore, isDefined)) in zip(levels.repetition, levels.definition).enumerated() {
             if isMore == 0 {
-                counts.append(isDefined)
+                if index > 0 { counts.append(valueCount) }
+                valueCount = isDefined
             } else {
-                guard isDefined == 1, counts[counts.count - 1] > 0 else {
+                guard isDefined == 1, valueCount > 0 else {
                     throw ParquetError(.corrupt("a list goes on without a value"))
                 }
-                counts[counts.count - 1] += 1
+                valueCount += 1
             }
         }
-        return (counts.count - before, Int(definition.reduce(0, +)), end)
+        counts.append(valueCount)
+        return (counts.count - before, levels.definition.reduce(0) { $0 + Int($1) }, end)
     }
 
     private static func take(
-        _ body: RawSpan, from start: inout Int, _ count: Int
-    ) throws(ParquetError) -> [UInt32] {
+        _ body: RawSpan, from start: inout Int, _ count: Int, into levels: inout [UInt32]
+    ) throws(ParquetError) {
         guard body.byteCount - start >= lengthByteCount else {
             throw ParquetError(.corrupt("a page without its levels"))
         }
@@ -86,11 +107,9 @@ enum Levels {
         let length = unsafe Int(body.unsafeLoadUnaligned(fromUncheckedByteOffset: start, as: UInt32.self).littleEndian)
         start += lengthByteCount
         guard length <= body.byteCount - start else { throw ParquetError(.corrupt("levels longer than their page")) }
-        var levels: [UInt32] = []
-        levels.reserveCapacity(count)
+        levels.removeAll(keepingCapacity: true)
         try HybridRLE.decode(
             body.extracting(start..<start + length), width: width, count: count, below: 2, into: &levels)
         start += length
-        return levels
     }
 }

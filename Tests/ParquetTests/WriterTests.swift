@@ -150,6 +150,33 @@ struct WriterTests {
         #expect(file.bytes == same.bytes)
     }
 
+    /// Whichever of the two was tried first, with pages behind the one where the other ends.
+    @Test func smallestIsTheSmallerOfBoth() throws {
+        let policies: [Column.EncodingPolicy] = [.smallest, .plain, .dictionary]
+        let schema = Schema(root: "r", columns: policies.map { Column("\($0)", .string, $0) })
+        var seen: Set<[Bool]> = []
+        for seed in UInt64(0)..<40 {
+            var random = SeededGenerator(seed: seed)
+            var options = Self.options
+            options.pageRowLimit = 1 + random.upTo(300)
+            let entryCount = [3, 30, 240, 300, 600][random.upTo(4)]
+            let length = [0, 30, 300][random.upTo(2)]
+            let texts = (0..<entryCount).map { index in
+                [UInt8]("\(index)".utf8)
+                    + (0..<random.upTo(length)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            }
+            // Equal strings side by side: Snappy needs no dictionary.
+            let areSorted = random.upTo(1) == 0
+            let rows = (0..<1000).map { texts[areSorted ? $0 * entryCount / 1000 : random.upTo(entryCount - 1)] }
+            let column = ColumnValues.strings(try ByteTable(rows))
+            let file = try written(schema, options, [policies.map { _ in column }])
+            let bytes = file.metadata.rowGroups[0].columns.map(\.compressedByteCount)
+            #expect(bytes[0] == min(bytes[1], bytes[2]), "seed \(seed)")
+            seen.insert([Set(rows).count <= rows.count / 4, bytes[1] < bytes[2]])
+        }
+        #expect(seen.count == 4, "likely and unlikely, chosen and not")
+    }
+
     @Test func dictionaryOfTimesIsTriedUpToAQuarterOfTheRows() throws {
         let schema = Schema(root: "r", columns: [Column("t", .timestampMilliseconds, .smallest)])
         func encoding(of distinct: Int) throws -> [Encoding] {
