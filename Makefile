@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build package image man test check format bench bench-grid bench-recovery bench-parquet footprint soak replay planted fuzz
+.PHONY: run build package image test-image man test check format bench bench-grid bench-recovery bench-parquet footprint soak replay planted fuzz
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -28,6 +28,11 @@ image:
 	@rm -rf .build-image/root
 	@scripts/root_filesystem.sh .build-image/release/czctl .build-image/root
 	@python3 scripts/oci_archive.py .build-image/root .build-image/cirrus.oci.tar --tag $(IMAGE)
+
+# Its program as nobody in a root that holds nothing else and cannot be written.
+test-image: image
+	@scripts/setup.sh test
+	CIRRUS_IMAGE=$(CURDIR)/.build-image/cirrus.oci.tar .venv/bin/python -m pytest -q Tests/EndToEnd/test_quick_start.py -k image
 
 # The manual pages of docs/man, and where a packager wants them: make man MAN=/usr/share/man/man1
 MAN := docs/man

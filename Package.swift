@@ -37,6 +37,7 @@ let leaves: [Target] = [
         linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("brotlidec")]),
     .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "RegularExpressions", dependencies: ["CRE2"], swiftSettings: strict + optimized),
+    .target(name: "JSON", swiftSettings: strict),
     .target(name: "Bytes", dependencies: ["CHash"], swiftSettings: strict + optimized),
     .target(name: "Snappy", dependencies: ["CSnappy"], swiftSettings: strict + optimized),
     .target(name: "Digest", dependencies: ["CCrypto"], swiftSettings: strict + optimized),
@@ -76,7 +77,7 @@ let services: [Target] = [
     .target(
         name: "Ship",
         dependencies: [
-            "Bytes", "CCompression", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet", logging,
+            "Bytes", "CCompression", "CSQLite", "CCurl", "Digest", "DiskIO", "JSON", "Metrics", "Parquet", logging,
         ],
         swiftSettings: strict + optimized),
 ]
@@ -86,8 +87,9 @@ let program: [Target] = [
     .executableTarget(
         name: "czctl",
         dependencies: [
-            "Bytes", "Snappy", "Digest", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL", "Parquet",
-            "Configuration", "Ingest", "Compactor", "Ship", "CCompression", "CLinux", nioCore, nioPosix, nioHTTP1,
+            "Bytes", "JSON", "Snappy", "Digest", "Samples", "DiskIO", "Metrics", "HTTPServer", "RemoteWrite", "WAL",
+            "Parquet", "Configuration", "Ingest", "Compactor", "Ship", "CCompression", "CLinux", nioCore, nioPosix,
+            nioHTTP1,
             logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
@@ -100,7 +102,8 @@ let tests: [Target] = [
         name: "TestKit", dependencies: ["DiskIO", "WAL", "Bytes"], path: "Tests/TestKit",
         swiftSettings: testSettings + optimized),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
-    .testTarget(name: "BytesTests", dependencies: ["Bytes", "Digest", "Snappy"], swiftSettings: testSettings),
+    .testTarget(
+        name: "BytesTests", dependencies: ["Bytes", "Digest", "JSON", "Snappy"], swiftSettings: testSettings),
     .testTarget(
         name: "ParquetTests", dependencies: ["Parquet", "Bytes", "Snappy", "Digest"], swiftSettings: testSettings),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: testSettings),

@@ -94,9 +94,9 @@ esac
 command -v swift >/dev/null || fail "swift is not in PATH; install Swift 6.2 or newer from https://www.swift.org/install/linux/debian/12/"
 command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand what scripts/setup.sh names, then repeat"
 install_packages libbrotli-dev libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev pkg-config zlib1g-dev
-if [ "$1" = image ]; then install_packages ca-certificates dpkg-dev gcc make; fi
+if [ "$1" = image ]; then install_packages ca-certificates dpkg-dev gcc make zstd; fi
 if [ "$1" = test ]; then
-    install_packages strace chromium tmux
+    install_packages strace chromium tmux zstd
     unpack_prometheus
     unpack_squid
     prepare_venv .venv Tests/requirements.txt

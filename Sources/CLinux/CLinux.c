@@ -55,3 +55,9 @@ __attribute__((constructor)) static void keep_arguments(int count, char **given)
 }
 
 const char *clinux_argument(int index) { return index < argument_count ? arguments[index] : 0; }
+
+extern char **environ;
+
+const char *clinux_variable(int index) {
+    return environ ? environ[index] : 0;
+}

@@ -5,14 +5,6 @@ public enum DigestAlgorithm: Sendable {
     case sha256
     case md5
 
-    // SAFETY: libcrypto returns a constant that lives as long as the process.
-    fileprivate var evp: OpaquePointer {
-        switch self {
-        case .sha256: unsafe EVP_sha256()
-        case .md5: unsafe EVP_md5()
-        }
-    }
-
     /// Bytes of the digest.
     public var byteCount: Int { self == .sha256 ? 32 : 16 }
 }
@@ -20,19 +12,19 @@ public enum DigestAlgorithm: Sendable {
 /// A running digest.
 @safe public struct Digest: ~Copyable {
     // SAFETY: owned by this value alone: made in init, freed once in deinit.
-    private let context: OpaquePointer
+    private let context: UnsafeMutableRawPointer
     private let algorithm: DigestAlgorithm
 
     public init(_ algorithm: DigestAlgorithm) {
         self.algorithm = algorithm
-        guard let context = unsafe EVP_MD_CTX_new() else { preconditionFailure("out of memory") }
+        guard let context = unsafe ccrypto_digest_new(algorithm == .md5 ? 1 : 0) else {
+            preconditionFailure("out of memory")
+        }
         unsafe self.context = context
-        let started = unsafe EVP_DigestInit_ex(context, algorithm.evp, nil)
-        precondition(started == 1, "libcrypto has SHA-256 and MD5")
     }
 
     public mutating func update(_ bytes: RawSpan) {
-        let done = unsafe bytes.withUnsafeBytes { unsafe EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+        let done = unsafe bytes.withUnsafeBytes { unsafe ccrypto_digest_update(context, $0.baseAddress, $0.count) }
         precondition(done == 1)
     }
 
@@ -41,13 +33,13 @@ public enum DigestAlgorithm: Sendable {
         var digest = [UInt8](repeating: 0, count: algorithm.byteCount)
         // SAFETY: the array has the algorithm's length.
         let done = unsafe digest.withUnsafeMutableBufferPointer {
-            unsafe EVP_DigestFinal_ex(context, $0.baseAddress, nil)
+            unsafe ccrypto_digest_finish(context, $0.baseAddress)
         }
         precondition(done == 1)
         return digest
     }
 
-    deinit { unsafe EVP_MD_CTX_free(context) }
+    deinit { unsafe ccrypto_digest_free(context) }
 
     public static func of(_ bytes: [UInt8], _ algorithm: DigestAlgorithm) -> [UInt8] {
         var digest = Digest(algorithm)
@@ -71,7 +63,7 @@ extension Digest {
         guard first.count == second.count else { return false }
         // SAFETY: both arrays hold first.count bytes.
         return unsafe first.withUnsafeBytes { first in
-            unsafe second.withUnsafeBytes { unsafe CRYPTO_memcmp(first.baseAddress, $0.baseAddress, $0.count) }
+            unsafe second.withUnsafeBytes { unsafe ccrypto_compare(first.baseAddress, $0.baseAddress, $0.count) }
         } == 0
     }
 }
@@ -80,10 +72,10 @@ extension Digest {
 public func base64(_ bytes: [UInt8]) -> [UInt8] {
     precondition(bytes.count <= 1 << 30, "libcrypto counts in Int32")
     var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
-    // SAFETY: EVP_EncodeBlock reads bytes.count bytes and writes four for every three, and a NUL.
+    // SAFETY: ccrypto_encode_base64 reads bytes.count bytes and writes four for every three, and a NUL.
     let count = unsafe text.withUnsafeMutableBufferPointer { out in
         unsafe bytes.withUnsafeBufferPointer {
-            unsafe EVP_EncodeBlock(out.baseAddress, $0.baseAddress, Int32($0.count))
+            unsafe ccrypto_encode_base64(out.baseAddress, $0.baseAddress, Int32($0.count))
         }
     }
     return Array(text.prefix(Int(count)))

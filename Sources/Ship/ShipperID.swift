@@ -1,5 +1,5 @@
+internal import Digest
 package import DiskIO
-internal import FoundationEssentials
 
 /// The volume's name towards the upload API: `<storage_path>/.shipperid`, made once.
 package enum ShipperID {
@@ -28,11 +28,19 @@ package enum ShipperID {
             }
             return stored
         }
-        let id = hostName.flatMap { isValid($0) ? $0 : nil } ?? UUID().uuidString.lowercased()
+        let id = hostName.flatMap { isValid($0) ? $0 : nil } ?? randomUUID()
         do throws(IOError) { try fileSystem.publish(Array(id.utf8), at: layout.shipperID) } catch {
             throw ShipError(error, "write the shipper id \(layout.shipperID)")
         }
         return id
+    }
+
+    /// Version 4 of RFC 9562.
+    private static func randomUUID() -> String {
+        var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
+        bytes[6] = bytes[6] & 0x0F | 0x40
+        bytes[8] = bytes[8] & 0x3F | 0x80
+        return [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { hex(bytes[$0]) }.joined(separator: "-")
     }
 
     package static func isValid(_ text: String) -> Bool {

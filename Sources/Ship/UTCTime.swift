@@ -1,7 +1,7 @@
 /// The two spellings of time that answers and URLs use, by integer arithmetic alone.
-enum UTCTime {
+package enum UTCTime {
     /// `20260701T200000Z` in milliseconds since 1970; nil for anything else.
-    static func milliseconds(basicISO8601 text: String) -> Int64? {
+    package static func milliseconds(basicISO8601 text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count == 16, bytes[8] == UInt8(ascii: "T"), bytes[15] == UInt8(ascii: "Z"),
             let date = number(bytes[0..<8]), let time = number(bytes[9..<15])
@@ -12,14 +12,14 @@ enum UTCTime {
     }
 
     /// `2026-07-01T20:00:00Z`, with or without a fraction of a second, in milliseconds since 1970; nil for others.
-    static func milliseconds(extendedISO8601 text: String) -> Int64? {
+    package static func milliseconds(extendedISO8601 text: String) -> Int64? {
         guard text.hasSuffix("Z"), text.utf8.count <= 40 else { return nil }
         let whole = text.dropLast().prefix { $0 != "." }
         return milliseconds(basicISO8601: whole.filter { $0 != "-" && $0 != ":" } + "Z")
     }
 
     /// `Wed, 01 Jul 2026 20:00:00 GMT` (RFC 9110 IMF-fixdate) in milliseconds since 1970; nil for anything else.
-    static func milliseconds(httpDate text: String) -> Int64? {
+    package static func milliseconds(httpDate text: String) -> Int64? {
         let parts = text.split(separator: " ")
         guard parts.count == 6, parts[5] == "GMT", let day = Int64(parts[1]),
             let month = months.firstIndex(of: parts[2]), let year = Int64(parts[3])

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CLinux
+internal import Dispatch
 internal import Glibc
 
 /// The one program: services, and the operator's commands.
@@ -23,23 +24,24 @@ struct CzCtl: AsyncParsableCommand {
             ExitCodesTopic.self, StatesTopic.self, WALFormatTopic.self, ConfigurationTopic.self,
         ])
 
-    static func main() async {
-        do {
-            var command = try parseAsRoot(arguments(Array(words.dropFirst())))
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
+    /// Not async: what Swift makes of that gives the main thread up by unwinding its stack, and the image's program has
+    /// no tables for it.
+    nonisolated static func main() {
+        let finished = DispatchSemaphore(value: 0)
+        Task { @concurrent in
+            do {
+                var command = try parseAsRoot(arguments(Array(words.dropFirst())))
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+            } catch {
+                end(with: error)
             }
-        } catch let failure as CommandFailure {
-            printError("czctl: \(failure)")
-            if let advice = failure.advice { printError("Try: \(advice)") }
-            Glibc.exit(failure.status.rawValue)
-        } catch let code as ExitCode {
-            Glibc.exit(code.rawValue)
-        } catch {
-            end(with: error)
+            finished.signal()
         }
+        finished.wait()
     }
 
     /// The command line. Swift's own reads it from /proc, and finds nothing in an empty chroot or beneath a library
@@ -59,8 +61,14 @@ struct CzCtl: AsyncParsableCommand {
         return given.first.map(isConfig) == true ? ["run"] + given : given
     }
 
-    /// Help and version on stdout with 0, a wrong command line on stderr with 2, anything else with 1.
+    /// Help and version on stdout with 0, a wrong command line on stderr with 2, anything else as it says, or with 1.
     private static func end(with error: any Error) -> Never {
+        if let failure = error as? CommandFailure {
+            printError("czctl: \(failure)")
+            if let advice = failure.advice { printError("Try: \(advice)") }
+            Glibc.exit(failure.status.rawValue)
+        }
+        if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
         switch exitCode(for: error) {
         case .success:
             print(fullMessage(for: error))

@@ -2,7 +2,7 @@
 enum Layers {
     private static let levels: [[String]] = [
         ["CHash", "CLinux", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CCompression", "CRE2"],
-        ["Bytes", "Snappy", "Digest", "RegularExpressions"],
+        ["Bytes", "JSON", "Snappy", "Digest", "RegularExpressions"],
         ["Samples", "DiskIO", "Metrics", "HTTPServer"],
         ["RemoteWrite", "WAL", "Parquet", "Configuration"],
         ["Ingest", "Compactor", "Ship"],
@@ -17,6 +17,7 @@ enum Layers {
 
     static let allowedImports: [String: Set<String>] = [
         "Bytes": ["CHash"],
+        "JSON": [],
         "Snappy": ["CSnappy"],
         "Digest": ["CCrypto"],
         "RegularExpressions": ["CRE2"],
@@ -32,7 +33,7 @@ enum Layers {
             "Bytes", "Snappy", "Samples", "DiskIO", "Metrics", "HTTPServer", "RegularExpressions", "RemoteWrite", "WAL",
         ],
         "Compactor": ["Bytes", "Digest", "Samples", "DiskIO", "Metrics", "RemoteWrite", "WAL", "Parquet"],
-        "Ship": ["Bytes", "CCompression", "CSQLite", "CCurl", "Digest", "DiskIO", "Metrics", "Parquet"],
+        "Ship": ["Bytes", "CCompression", "CSQLite", "CCurl", "Digest", "DiskIO", "JSON", "Metrics", "Parquet"],
         "czctl": ours.subtracting(["czctl", "CSnappy", "CSQLite", "CCurl", "CYAML", "CCrypto", "CHash", "CRE2"]),
     ]
 }

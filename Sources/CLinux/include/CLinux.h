@@ -16,4 +16,6 @@ void clinux_tune_malloc(void);
 void clinux_release_program_pages(void);
 /// The command line's word `index`, 0 the program's own; NULL past the last.
 const char *clinux_argument(int index);
+/// The environment's text `index`, `NAME=value`; NULL past the last. To be asked in order.
+const char *clinux_variable(int index);
 #endif

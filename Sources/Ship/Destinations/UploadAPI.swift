@@ -1,5 +1,5 @@
 internal import DiskIO
-internal import FoundationEssentials
+internal import JSON
 
 /// The calls of the upload API (contract.md §1): one request each; `CloudZeroSender` decides what an answer means.
 struct UploadAPI: Sendable {
@@ -57,10 +57,8 @@ struct UploadAPI: Sendable {
         if let expiration { query.append(("expiration", "\(expiration)")) }
         query += [("region", region), ("shipper_id", shipperID)]
         let text = query.map { "\($0.0)=\(Self.formEncoded($0.1))" }.joined(separator: "&")
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let bytes: [UInt8]
-        do { bytes = Array(try encoder.encode(body)) } catch {
+        do { bytes = Array(try JSONValue(encoding: body).text().utf8) } catch {
             throw ShipFailure(.encodeBody, "cannot encode the body of \(name): \(error)")
         }
         let headers = [
@@ -96,7 +94,7 @@ struct UploadAPI: Sendable {
 
     /// Reference id to URL, of an allocate answer.
     static func allocation(_ body: [UInt8]) throws(ShipFailure) -> [String: String] {
-        do { return try JSONDecoder().decode([String: String].self, from: Data(body)) } catch {
+        do { return try JSONValue(parsing: body).decode([String: String].self) } catch {
             // The decoder's words may quote the body, and with it a URL.
             throw ShipFailure(.invalidBody, "the upload API's answer is not a JSON map of reference ids to URLs")
         }
@@ -147,7 +145,7 @@ package struct ReplayRequest: Decodable, Equatable, Sendable {
     /// The wishes that can be ids at all; nil when the header is not what it should be.
     package static func list(_ header: String) -> [ReplayRequest]? {
         // Bad JSON is tolerated: the caller warns and carries on with the upload.
-        guard let list = try? JSONDecoder().decode([ReplayRequest].self, from: Data(header.utf8)) else { return nil }
+        guard let list = try? JSONValue(parsing: header.utf8).decode([ReplayRequest].self) else { return nil }
         return Array(list.prefix(countLimit)).filter { ShipperID.isValid($0.referenceID) }
     }
 }

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Ship
 
 /// `czctl abandon`.

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Configuration
-internal import FoundationEssentials
 
 /// `czctl config`.
 struct Config: ParsableCommand {

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
-internal import FoundationEssentials
+internal import JSON
 
 /// `czctl config schema`.
 struct ConfigSchema: ParsableCommand {
@@ -13,9 +13,7 @@ struct ConfigSchema: ParsableCommand {
             """)
 
     func run() throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        print(String(decoding: try encoder.encode(ConfigurationSchema.whole), as: UTF8.self))
+        print(try JSONValue(encoding: ConfigurationSchema.whole).text(.indented))
     }
 }
 

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 
 /// Which volume a command means: `--data`, else the configuration's, else `CZCTL_DATA`, else the default.
@@ -29,7 +28,7 @@ struct DataOptions: ParsableArguments {
 
     /// The settings of `--config` or of the usual file, over the volume of `--data`, if it is given.
     func settings() throws -> Settings {
-        let usual = FileManager.default.fileExists(atPath: ConfigurationFile.usualPath)
+        let usual = HostFile.exists(ConfigurationFile.usualPath)
         let path = config ?? (usual ? ConfigurationFile.usualPath : nil)
         let overrides = data.map { [(key: "database.storage_path", value: $0)] } ?? []
         return try ConfigurationFile.load(path, role: .tool, overrides: overrides).settings
@@ -40,8 +39,8 @@ struct DataOptions: ParsableArguments {
         if let config {
             return (try ConfigurationFile.load(config, role: .tool).settings.database.storagePath, false)
         }
-        if let path = ProcessInfo.processInfo.environment["CZCTL_DATA"], !path.isEmpty { return (path, false) }
-        let usual = FileManager.default.fileExists(atPath: ConfigurationFile.usualPath)
+        if let path = ProcessEnvironment.variables["CZCTL_DATA"], !path.isEmpty { return (path, false) }
+        let usual = HostFile.exists(ConfigurationFile.usualPath)
         let loaded = try ConfigurationFile.load(usual ? ConfigurationFile.usualPath : nil, role: .tool)
         return (loaded.settings.database.storagePath, true)
     }
@@ -60,7 +59,7 @@ enum ConfigurationFile {
     ) throws -> Loaded {
         let yaml = try path.map(read)
         let result = Settings.load(
-            yaml: yaml, fileName: path ?? "", environment: ProcessInfo.processInfo.environment, overrides: overrides,
+            yaml: yaml, fileName: path ?? "", environment: ProcessEnvironment.variables, overrides: overrides,
             role: role, strict: strict)
         switch result {
         case .success(let loaded): return loaded

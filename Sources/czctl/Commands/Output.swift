@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import FoundationEssentials
+internal import JSON
 
 /// `-o`: what goes to standard output. A table's words may change, JSON's keys may not.
 enum Output: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -14,18 +14,11 @@ struct OutputOptions: ParsableArguments {
 enum Console {
     /// `value` as JSON: keys in snake_case and sorted, so that the same facts give the same text.
     static func json(_ value: some Encodable) throws -> String {
-        try json(value, [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        try JSONValue(encoding: value, keys: .snakeCase).text(.indented)
     }
 
     /// The same on one line, for a stream of them.
     static func jsonLine(_ value: some Encodable) throws -> String {
-        try json(value, [.sortedKeys, .withoutEscapingSlashes])
-    }
-
-    private static func json(_ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = formatting
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        try JSONValue(encoding: value, keys: .snakeCase).text()
     }
 }

@@ -1,5 +1,4 @@
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import Metrics
 internal import Synchronization
@@ -28,7 +27,7 @@ final class Progress: Sendable {
     ///   - total: nil where nobody knows: then there is no bar.
     init(_ what: String, total: Int? = nil, isBytes: Bool = false, clocks: Clocks = .system) {
         (self.what, self.total, self.isBytes, self.clocks) = (what, total, isBytes, clocks)
-        let terminal = ProcessInfo.processInfo.environment["TERM"]
+        let terminal = ProcessEnvironment.variables["TERM"]
         isTerminal = isatty(STDERR_FILENO) == 1 && terminal != nil && terminal != "dumb"
         startedAt = clocks.uptime()
         state = Mutex(State(shownAt: startedAt))

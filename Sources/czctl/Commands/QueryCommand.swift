@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import DiskIO
-internal import FoundationEssentials
 internal import Parquet
 
 /// `czctl query`.

@@ -1,7 +1,7 @@
 internal import ArgumentParser
-internal import FoundationEssentials
 internal import Parquet
 internal import Samples
+internal import Ship
 
 /// Rows that a user means: a metric, conditions on labels, a span of time.
 struct RowSelection: Sendable {
@@ -30,12 +30,8 @@ struct RowSelection: Sendable {
 
     private static func time(_ text: String) throws -> Int64 {
         if let milliseconds = Int64(text) { return milliseconds }
-        do {
-            let seconds = try Date(text, strategy: .iso8601).timeIntervalSince1970
-            return Int64((seconds * 1000).rounded())
-        } catch {
-            throw ValidationError("\(text) is no time: 2026-07-01T15:00:00Z, or milliseconds since 1970")
-        }
+        if let milliseconds = UTCTime.milliseconds(extendedISO8601: text) { return milliseconds }
+        throw ValidationError("\(text) is no time: 2026-07-01T15:00:00Z, or milliseconds since 1970")
     }
 
     /// Whether the labels of a series of the log are meant.

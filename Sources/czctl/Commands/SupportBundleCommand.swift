@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import Ship
 
@@ -74,7 +73,7 @@ struct SupportBundle: AsyncParsableCommand {
     private static func system() -> String {
         let files = ["/proc/version", "/proc/meminfo", "/proc/self/mounts", "/proc/self/limits", "/proc/self/cgroup"]
         return files.map { path in
-            let text = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+            let text = HostFile.text(path)
             return "== \(path)\n\(text ?? "cannot be read\n")\n"
         }.joined()
     }

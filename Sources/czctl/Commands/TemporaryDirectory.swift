@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Glibc
 
 /// An empty directory of this process alone (mode 0700), removed with what is in it.
@@ -8,7 +7,7 @@ struct TemporaryDirectory: ~Copyable {
     /// In `TMPDIR`, `/tmp`, or memory: the containers' root is read-only.
     /// - Throws: `.error` when none of them takes one.
     init() throws {
-        let places = [ProcessInfo.processInfo.environment["TMPDIR"], "/tmp", "/dev/shm"]
+        let places = [ProcessEnvironment.variables["TMPDIR"], "/tmp", "/dev/shm"]
         for case let place? in places where !place.isEmpty {
             var template = Array("\(place)/czctl-XXXXXX".utf8CString)
             // SAFETY: the template is NUL-terminated and mkdtemp writes inside it.
@@ -24,6 +23,8 @@ struct TemporaryDirectory: ~Copyable {
 
     deinit {
         // What cannot be removed stays, in a place that the system empties; the command's answer is not touched by it.
-        try? FileManager.default.removeItem(atPath: path)
+        // SAFETY: the paths are NUL-terminated copies during the calls.
+        for name in HostFile.names(path) { unsafe unlink("\(path)/\(name)") }
+        unsafe rmdir(path)
     }
 }

@@ -1,6 +1,6 @@
 internal import Digest
-internal import FoundationEssentials
 internal import HTTPServer
+internal import JSON
 internal import NIOCore
 internal import NIOHTTP1
 internal import Synchronization
@@ -46,7 +46,7 @@ struct MockAPI: Sendable {
     /// A flat map of reference id to presigned URL.
     func upload(_ request: HTTPRequest, now: AWSTimestamp) -> HTTPResponse {
         // Whatever is wrong with the JSON, the answer is the same.
-        guard let body = try? JSONDecoder().decode(UploadBody.self, from: Data(request.body.readableBytesView)) else {
+        guard let body = try? JSONValue(parsing: request.body.readableBytesView).decode(UploadBody.self) else {
             return Self.error(.badRequest, "Invalid request body")
         }
         if options.errorOnUpload { return .json(.internalServerError, #""Failed""#.utf8) }
@@ -79,8 +79,8 @@ struct MockAPI: Sendable {
     func abandon(_ request: HTTPRequest) -> HTTPResponse {
         guard
             // What is wrong with it is not the original's to say.
-            let abandoned = try? JSONDecoder().decode(
-                [MockJournal.Abandoned].self, from: Data(request.body.readableBytesView))
+            let abandoned = try? JSONValue(parsing: request.body.readableBytesView).decode(
+                [MockJournal.Abandoned].self)
         else { return Self.error(.badRequest, "Invalid request body") }
         journal.abandoned(abandoned)
         return .json(.ok, Self.envelope(200, "Abandon request processed successfully").utf8)

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Digest
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
@@ -58,11 +57,11 @@ struct Mock: AsyncParsableCommand {
     var faults: [String] = []
 
     func validate() throws {
-        _ = try options(environment: ProcessInfo.processInfo.environment)
+        _ = try options(environment: ProcessEnvironment.variables)
     }
 
     func run() async throws {
-        let options = try options(environment: ProcessInfo.processInfo.environment)
+        let options = try options(environment: ProcessEnvironment.variables)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = try await MockServer.start(options, clocks: .system, fileSystem: PosixFileSystem(), group: group)
         print("upload API  http://127.0.0.1:\(server.port)/v1/container-metrics")

@@ -1,7 +1,7 @@
 internal import Digest
 internal import DiskIO
-internal import FoundationEssentials
 internal import HTTPServer
+internal import JSON
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -117,7 +117,7 @@ struct MockHandler: HTTPHandler {
     private func put(_ key: String, _ request: HTTPRequest) -> HTTPResponse {
         var bytes = Array(request.body.readableBytesView)
         if let wanted = request.headers.first(name: "content-md5"),
-            wanted != Data(Digest.of(bytes, .md5)).base64EncodedString()
+            wanted != String(decoding: base64(Digest.of(bytes, .md5)), as: UTF8.self)
         {
             return S3Refusal(.badRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
                 .response
@@ -143,10 +143,8 @@ struct MockHandler: HTTPHandler {
 
     /// 200 with `value` as JSON, keys sorted.
     static func json(_ value: some Encodable) -> HTTPResponse {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
-            return .json(.ok, try encoder.encode(value))
+            return .json(.ok, try JSONValue(encoding: value).text().utf8)
         } catch {
             return .text(.internalServerError, "cannot encode the answer: \(error)")
         }

@@ -1,4 +1,4 @@
-internal import FoundationEssentials
+internal import JSON
 internal import NIOCore
 internal import NIOPosix
 
@@ -9,7 +9,7 @@ enum ControlClient {
         -> ControlReply?
     {
         do {
-            let line = try JSONEncoder().encode(command) + [UInt8(ascii: "\n")]
+            let line = Array((try JSONValue(encoding: command).text() + "\n").utf8)
             let loop = MultiThreadedEventLoopGroup.singleton.any()
             let promise = loop.makePromise(of: [UInt8].self)
             let timer = loop.scheduleTask(in: timeout) { promise.fail(ChannelError.connectTimeout(timeout)) }
@@ -27,7 +27,7 @@ enum ControlClient {
             let bytes = try await promise.futureResult.get()
             timer.cancel()
             channel.close(promise: nil)
-            return try JSONDecoder().decode(ControlReply.self, from: Data(bytes))
+            return try JSONValue(parsing: bytes).decode(ControlReply.self)
         } catch {
             return nil  // a socket of a killed process, or one that went away: the files tell the rest
         }

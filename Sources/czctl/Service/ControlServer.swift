@@ -1,4 +1,4 @@
-internal import FoundationEssentials
+internal import JSON
 internal import NIOCore
 internal import NIOPosix
 
@@ -57,11 +57,11 @@ final class ControlServer: Sendable {
             let reply = context.eventLoop.makeFutureWithTask {
                 let reply: ControlReply
                 do {
-                    reply = await answer(try JSONDecoder().decode(ControlCommand.self, from: Data(line)))
+                    reply = await answer(try JSONValue(parsing: line).decode(ControlCommand.self))
                 } catch {
                     reply = ControlReply(error: "cannot read command: \(error)")
                 }
-                return try JSONEncoder().encode(reply)
+                return Array(try JSONValue(encoding: reply).text().utf8)
             }
             reply.whenComplete { result in
                 if case .success(let data) = result {

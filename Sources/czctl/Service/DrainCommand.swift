@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Logging
 internal import Metrics
 internal import NIOCore
@@ -84,10 +83,7 @@ struct Drain: AsyncParsableCommand {
     private func report(_ outcome: DrainOutcome) throws {
         switch output {
         case .json:
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys]
-            encoder.keyEncodingStrategy = .convertToSnakeCase
-            print(String(decoding: try encoder.encode(outcome), as: UTF8.self))
+            print(try Console.jsonLine(outcome))
         case .table:
             print(
                 "unsent \(outcome.unsentFiles) files, \(outcome.unsentRows) rows; "

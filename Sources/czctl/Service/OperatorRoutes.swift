@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import HTTPServer
 internal import Metrics
 internal import NIOCore

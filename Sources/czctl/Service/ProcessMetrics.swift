@@ -1,5 +1,4 @@
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import Metrics
 
@@ -31,7 +30,7 @@ enum ProcessMetrics {
     /// Of `/proc/self/statm`, whose numbers are pages: 0 size, 1 resident.
     private static func memoryBytes(field: Int) -> Double {
         // Without /proc nobody can know: 0.
-        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+        guard let text = HostFile.text("/proc/self/statm") else { return 0 }
         let fields = text.split(separator: " ")
         guard field < fields.count, let pages = Double(fields[field]) else { return 0 }
         return pages * Double(sysconf(Int32(_SC_PAGESIZE)))
@@ -40,8 +39,7 @@ enum ProcessMetrics {
     /// The listing's own descriptor is not counted.
     private static var openFiles: Double {
         // Without /proc nobody can know: 0.
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") else { return 0 }
-        return Double(names.count - 1)
+        Double(max(0, HostFile.names("/proc/self/fd").count - 1))
     }
 
     private static var fileLimit: Double {

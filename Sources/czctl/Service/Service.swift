@@ -4,7 +4,6 @@ internal import Compactor
 internal import Configuration
 internal import DiskIO
 internal import Dispatch
-internal import FoundationEssentials
 internal import Glibc
 internal import HTTPServer
 internal import Ingest

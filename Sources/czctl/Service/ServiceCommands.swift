@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import CLinux
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import Logging
 

@@ -1,7 +1,6 @@
 internal import Compactor
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import Ingest
 internal import Logging
@@ -137,7 +136,7 @@ struct ServiceEnvironment: Sendable {
         }
         var options = ShipOptions(
             clusterName: settings.clusterName, cloudAccountID: settings.cloudAccountID, region: settings.region,
-            version: Version.number, hostName: ProcessInfo.processInfo.environment["HOSTNAME"],
+            version: Version.number, hostName: ProcessEnvironment.variables["HOSTNAME"],
             destinations: destinations, sendInterval: cloudzero.sendInterval, attemptTimeout: cloudzero.sendTimeout,
             maxRetries: cloudzero.retryLimit, maxWait: cloudzero.retryWaitLimit,
             uploadedRetention: settings.database.uploadedRetention)
@@ -167,12 +166,12 @@ struct ServiceEnvironment: Sendable {
             encryption: destination.encryption?.rawValue, encryptionKeyID: destination.encryptionKeyID,
             refusesOverwrites: destination.refusesOverwrites, partByteCount: UInt64(destination.partByteCount),
             compression: Self.compression(destination),
-            environment: ProcessInfo.processInfo.environment.filter { $0.key.hasPrefix("AWS_") || $0.key == "HOME" })
+            environment: ProcessEnvironment.variables.filter { $0.key.hasPrefix("AWS_") || $0.key == "HOME" })
     }
 
     var networkOptions: NetworkOptions {
         let http = settings.http
-        let environment = ProcessInfo.processInfo.environment
+        let environment = ProcessEnvironment.variables
         func isSet(_ name: String) -> Bool { !(environment[name] ?? "").isEmpty }
         let plain = isSet("http_proxy") ? nil : environment["HTTP_PROXY"].flatMap { $0.isEmpty ? nil : $0 }
         return NetworkOptions(

@@ -1,5 +1,5 @@
 internal import Configuration
-internal import FoundationEssentials
+internal import DiskIO
 internal import Glibc
 internal import Logging
 internal import Synchronization
@@ -24,7 +24,7 @@ struct StructuredLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let now = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        let now = HumanText.time(Clocks.system.wallMilliseconds())
         var fields = [
             ("ts", now), ("level", "\(event.level)"), ("msg", "\(event.message)"), ("component", component),
         ]

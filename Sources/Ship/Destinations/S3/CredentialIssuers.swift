@@ -1,5 +1,5 @@
 internal import Digest
-internal import FoundationEssentials
+internal import JSON
 
 /// The services that give credentials for a while. What they answer is not trusted further than it can be used.
 struct CredentialIssuers: Sendable {
@@ -119,7 +119,7 @@ struct CredentialIssuers: Sendable {
 
     private func decoded(_ response: HTTPResponse, _ who: String) throws(ShipFailure) -> AWSCredentials {
         let answer: Answer
-        do { answer = try JSONDecoder().decode(Answer.self, from: Data(response.body)) } catch {
+        do { answer = try JSONValue(parsing: response.body).decode(Answer.self) } catch {
             // The decoder's words may quote the answer.
             throw ShipFailure(.unauthorized, "\(who) answered something else than credentials")
         }

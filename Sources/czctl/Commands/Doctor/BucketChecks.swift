@@ -1,7 +1,6 @@
 internal import Configuration
 internal import Digest
 internal import DiskIO
-internal import FoundationEssentials
 internal import Ship
 
 /// One question to a bucket, which lists at most one of its objects, and what its answer says.
@@ -126,7 +125,7 @@ struct StaticKeys: Sendable {
     let sessionToken: String?
 
     static func read(_ destination: DestinationSettings) -> Result<StaticKeys, Fault> {
-        let environment = ProcessInfo.processInfo.environment
+        let environment = ProcessEnvironment.variables
         if let access = destination.accessKeyPath, let secret = destination.secretKeyPath {
             do {
                 return .success(

@@ -1,6 +1,5 @@
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import Ship
 
@@ -178,7 +177,7 @@ extension Doctor {
     }
 
     mutating func checkClock(_ date: String?, _ authority: String, at now: Int64) {
-        guard let date, let server = HTTPDate.milliseconds(date) else {
+        guard let date, let server = UTCTime.milliseconds(httpDate: date) else {
             return diagnosis.add(.clock, .skip, "\(authority) does not say what time it is")
         }
         // The header has whole seconds.

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Ship
 
 /// `czctl doctor`.
@@ -153,7 +152,7 @@ struct Doctor: Sendable {
     private mutating func readConfiguration(_ options: ServiceOptions) -> (Settings?, isGiven: Bool) {
         do {
             var options = options
-            if options.config == nil, data == nil, FileManager.default.fileExists(atPath: ConfigurationFile.usualPath) {
+            if options.config == nil, data == nil, HostFile.exists(ConfigurationFile.usualPath) {
                 options.config = ConfigurationFile.usualPath
             }
             guard options.config != nil || !options.overrides.isEmpty else {

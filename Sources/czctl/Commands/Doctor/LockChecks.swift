@@ -1,6 +1,5 @@
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 
 extension Doctor {

@@ -1,5 +1,4 @@
 internal import Configuration
-internal import FoundationEssentials
 internal import NIOCore
 internal import NIOPosix
 
@@ -51,7 +50,7 @@ struct ProxyChoice: Equatable, Sendable {
 
     static func of(
         _ settings: HTTPClientSettings, scheme: String, host: String,
-        environment: [String: String] = ProcessInfo.processInfo.environment
+        environment: [String: String] = ProcessEnvironment.variables
     ) -> ProxyChoice? {
         func variable(_ names: String...) -> (value: String, name: String)? {
             names.lazy.compactMap { name in environment[name].flatMap { $0.isEmpty ? nil : ($0, name) } }.first
@@ -76,27 +75,5 @@ struct ProxyChoice: Equatable, Sendable {
     private static func goesAround(_ rule: String, _ host: String) -> Bool {
         let domain = rule.hasPrefix(".") ? String(rule.dropFirst()) : rule
         return rule == "*" || host == domain || host.hasSuffix("." + domain)
-    }
-}
-
-/// `Wed, 01 Jul 2026 20:00:00 GMT` (RFC 9110, IMF-fixdate).
-enum HTTPDate {
-    private static let months: [Substring] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-
-    /// Since 1970; nil for anything else.
-    static func milliseconds(_ text: String) -> Int64? {
-        let words = text.split(separator: " ")
-        guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: words[2]) else { return nil }
-        let clock = words[4].split(separator: ":").compactMap { Int($0) }
-        guard clock.count == 3, let day = Int(words[1]), let year = Int(words[3]), (1970...9999).contains(year) else {
-            return nil
-        }
-        let date = DateComponents(
-            calendar: Calendar(identifier: .gregorian), timeZone: .gmt, year: year, month: month + 1, day: day,
-            hour: clock[0], minute: clock[1], second: clock[2]
-        ).date
-        return date.map { Int64($0.timeIntervalSince1970 * 1000) }
     }
 }

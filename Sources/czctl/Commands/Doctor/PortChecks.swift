@@ -1,6 +1,5 @@
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import HTTPServer
 internal import NIOCore
@@ -93,11 +92,10 @@ enum PortProbe {
     static func holder(of port: Int) -> String? {
         let inodes = listening(at: port)
         guard !inodes.isEmpty else { return nil }
-        let manager = FileManager.default
         // Processes come and go while they are looked at, and those of others cannot be: they are passed over.
-        for name in (try? manager.contentsOfDirectory(atPath: "/proc")) ?? [] where Int(name) != nil {
-            for descriptor in (try? manager.contentsOfDirectory(atPath: "/proc/\(name)/fd")) ?? [] {
-                let target = try? manager.destinationOfSymbolicLink(atPath: "/proc/\(name)/fd/\(descriptor)")  // gone
+        for name in HostFile.names("/proc") where Int(name) != nil {
+            for descriptor in HostFile.names("/proc/\(name)/fd") {
+                let target = HostFile.target(ofLink: "/proc/\(name)/fd/\(descriptor)")
                 guard let target, inodes.contains(target) else { continue }
                 return "pid \(name) (\(command(of: name)))"
             }
@@ -111,7 +109,7 @@ enum PortProbe {
         let digits = String(port, radix: 16, uppercase: true)
         let wanted = ":" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
         for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            let text = FileManager.default.contents(atPath: table).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            let text = HostFile.text(table) ?? ""
             for line in text.split(separator: "\n").dropFirst() {
                 let words = line.split(separator: " ")
                 // 0A: it listens.
@@ -123,7 +121,7 @@ enum PortProbe {
     }
 
     private static func command(of pid: String) -> String {
-        let text = FileManager.default.contents(atPath: "/proc/\(pid)/comm").map { String(decoding: $0, as: UTF8.self) }
+        let text = HostFile.text("/proc/\(pid)/comm")
         return HumanText.line((text ?? "").filter { $0 != "\n" })
     }
 }

@@ -1,6 +1,5 @@
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 
 /// What this process may do with a path, asked without doing it.
@@ -20,12 +19,10 @@ enum Permission {
     /// Owner and mode, as `uid 0, mode 0755`; nil when nothing is there.
     static func owner(of path: String) -> (uid: UInt32, text: String)? {
         // What cannot be looked at is said by the check that needs it.
-        guard let found = try? FileManager.default.attributesOfItem(atPath: path),
-            let owner = found[.ownerAccountID] as? any BinaryInteger,
-            let permissions = found[.posixPermissions] as? any BinaryInteger
-        else { return nil }
-        let uid = UInt32(truncatingIfNeeded: owner)
-        return (uid, "uid \(uid), mode 0\(String(Int(permissions), radix: 8))")
+        var found = stat()
+        // SAFETY: lstat fills the struct; the path is a NUL-terminated copy during the call.
+        guard unsafe lstat(path, &found) == 0 else { return nil }
+        return (found.st_uid, "uid \(found.st_uid), mode 0\(String(found.st_mode & 0o7777, radix: 8))")
     }
 }
 
@@ -67,9 +64,9 @@ extension Doctor {
 
     /// `ext4`: of the mount that holds `path`.
     private static func fileSystemType(_ path: String) -> String? {
-        let table = FileManager.default.contents(atPath: "/proc/self/mounts")
+        let table = HostFile.text("/proc/self/mounts") ?? ""
         var found: (place: String, type: String)?
-        for line in (table.map { String(decoding: $0, as: UTF8.self) } ?? "").split(separator: "\n") {
+        for line in table.split(separator: "\n") {
             let words = line.split(separator: " ").map(String.init)
             guard words.count > 2 else { continue }
             let place = words[1] == "/" ? "/" : words[1] + "/"
