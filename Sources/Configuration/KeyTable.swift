@@ -100,7 +100,7 @@ extension Key {
             "Size of row groups and pages: `compact` makes files smaller, for readers with 100 MiB to spare"),
         .texts(
             "parquet.promoted_labels", \.parquet.promotedLabels, .labelName,
-            "Layout `native`: labels that have a column of their own; the others are in the map `labels`"),
+            "Typed tables: labels that have a column of their own; the others are in the map `labels`"),
     ]
 
     private static let cloudzero: [Key] = [
