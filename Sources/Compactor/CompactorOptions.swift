@@ -9,6 +9,8 @@ package struct CompactorOptions: Sendable {
     package var rowsPerFile: Int
     /// Sealed data this old is compacted: the shorter of the streams' `*_max_interval`.
     package var interval: Duration
+    /// What was received in one UTC hour is compacted together once the hour is over, whatever rows and age.
+    package var isHourly = false
     /// How long a `.done` manifest answers retransmits: `dedup.window`.
     package var dedupWindow: Duration
     /// Fingerprint of the settings that decide the files' content.

@@ -13,6 +13,8 @@ package final class CompactorService: Sendable {
     /// A quarter of the processor beside a thread of niceness 5, a tenth beside one of 0.
     private static let niceness: Int32 = 10
     private static let longestRetryDelay = Duration.seconds(60)
+    /// An hour and what its end takes: a wall clock that was set back cannot hold data longer.
+    private static let longestHour = Duration.seconds(2 * 3600)
     /// Space returns at any time, and the log waits for it.
     private static let spaceRetryDelay = Duration.seconds(2)
 
@@ -173,13 +175,17 @@ package final class CompactorService: Sendable {
         // longer than one interval.
         let age = sealed.oldestCreatedAt.map { max(0, clocks.wallMilliseconds() - $0) } ?? 0
         let (first, interval) = state.withLock { state in
-            let first = state.firstSealed ?? now - min(.milliseconds(age), state.interval)
+            let interval = options.isHourly ? Self.longestHour : state.interval
+            let first = state.firstSealed ?? now - min(.milliseconds(age), interval)
             state.firstSealed = first
-            return (first, state.interval)
+            return (first, interval)
         }
         let isAsked = state.withLock { $0.flushesNext } && sealed.rows > 0
-        let isDue = flushing || isAsked || sealed.rows >= options.rowsPerFile || now - first >= interval
-        return isDue ? sealed.plan(rowLimit: options.rowsPerFile) : nil
+        let isComplete =
+            options.isHourly
+            ? sealed.isHourOver(at: clocks.wallMilliseconds()) : sealed.rows >= options.rowsPerFile
+        guard flushing || isAsked || isComplete || now - first >= interval else { return nil }
+        return sealed.plan(rowLimit: options.isHourly ? nil : options.rowsPerFile)
     }
 
     /// What programs before kept. It is older than the log, whose headers say where some of it ends.

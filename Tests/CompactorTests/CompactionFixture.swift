@@ -137,10 +137,11 @@ struct CompactionFixture {
 
     /// The compactor of a start.
     func service(
-        _ recovered: RecoveredVolume? = nil, rowsPerFile: Int? = nil,
+        _ recovered: RecoveredVolume? = nil, rowsPerFile: Int? = nil, isHourly: Bool = false,
         onPublish: @escaping @Sendable (CompactionReport) -> Void = { _ in }
     ) throws -> CompactorService {
         var options = options
+        options.isHourly = isHourly
         if let rowsPerFile { options.rowsPerFile = rowsPerFile }
         return CompactorService(
             options, recovered: try recovered ?? recoverVolume(), layout: layout, fileSystem: disk,

@@ -15,17 +15,20 @@ struct PlanChoiceTests {
         var rows: UInt64 = 1
         var bytes: UInt64 = 8192
         var records: UInt64 = 1
+        /// UTC hour in which it was begun.
+        var hour: Int64 = 0
     }
 
     /// A log of headers, from segment 3 on, and an empty newest segment.
-    private static func sealed(_ sizes: [Size]) throws -> SealedSegments {
+    private static func sealed(_ sizes: [Size], newestHour: Int64 = 0) throws -> SealedSegments {
         let fixture = try CompactionFixture()
         let directory = SegmentDirectory(fixture.layout.wal, in: fixture.disk)
         var predecessor = SegmentEnding.none
         for number in 0...sizes.count {
             let id = SegmentID(UInt64(3 + number))
+            let hour = number < sizes.count ? sizes[number].hour : newestHour
             let header = SegmentHeader(
-                volume: CompactionFixture.volume, segment: id, salt: 1, createdAt: Int64(number),
+                volume: CompactionFixture.volume, segment: id, salt: 1, createdAt: hour * 3_600_000 + Int64(number),
                 firstLSN: predecessor.lastLSN + 1, configuration: 9, predecessor: predecessor)
             fixture.disk.plant(directory.path(of: id), header.encode())
             guard number < sizes.count else { break }
@@ -66,6 +69,35 @@ struct PlanChoiceTests {
         let limit = SealedSegments.planRecordLimit
         #expect(try Self.plan([limit - 2, 1, 3].map { Size(rows: 0, records: $0) }) == [3, 4])
         #expect(try Self.plan([limit, 2].map { Size(rows: $0, records: $0) }, rowLimit: 10_000_000) == [3])
+    }
+
+    @Test("hourly: what was begun in one hour, whatever its rows, once the hour is over")
+    func hours() throws {
+        let sealed = try Self.sealed([(7, 60), (7, 60), (8, 1)].map { Size(rows: $1, hour: $0) }, newestHour: 8)
+        #expect(sealed.plan(rowLimit: nil)?.segments.map(\.segment.number) == [3, 4])
+        #expect(sealed.isHourOver(at: 0), "a later segment is there")
+        let open = try Self.sealed([Size(hour: 7)], newestHour: 7)
+        #expect(!open.isHourOver(at: 8 * 3_600_000 + 299_999), "the newest segment may be sealed yet")
+        #expect(open.isHourOver(at: 8 * 3_600_000 + 300_000))
+        #expect(try !Self.sealed([]).isHourOver(at: .max))
+        let records = SealedSegments.planRecordLimit
+        let full = try Self.sealed([Size(records: records), Size(records: 1)])
+        #expect(full.plan(rowLimit: nil)?.segments.count == 1, "the limits of memory hold")
+    }
+
+    @Test("hourly: an hour of many files' rows is one plan, and waits no longer than two hours for any clock")
+    func hourlyService() throws {
+        let fixture = try Self.log()
+        let service = try fixture.service(rowsPerFile: 4, isHourly: true)
+        fixture.clock.jump(milliseconds: -10 * 3_600_000)
+        try service.check(flushing: false)
+        fixture.clock.advance(.seconds(7199))
+        try service.check(flushing: false)
+        #expect(try Self.done(fixture).isEmpty)
+        fixture.clock.advance(.seconds(1))
+        try service.check(flushing: false)
+        #expect(try Self.done(fixture) == ["1-5"])
+        #expect(try fixture.disk.list(fixture.layout.outbox).count == 3, "files of four rows")
     }
 
     /// Five segments of two rows.

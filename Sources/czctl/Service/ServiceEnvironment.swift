@@ -108,6 +108,7 @@ struct ServiceEnvironment: Sendable {
             dedupWindow: settings.dedup.window, configuration: configurationFingerprint,
             createdBy: Version.createdBy)
         options.labelFilters = filter.labelFilters
+        options.isHourly = settings.parquet.isHourly
         options.profile = settings.parquet.profile == .compact ? .compact : .compat
         if isNative { options.layout = .native }
         options.promotedLabels = settings.parquet.promotedLabels
