@@ -19,7 +19,7 @@ import Parquet
         case ("write", 4): try write(arguments[2], arguments[3], profile: arguments[4])
         case ("log", 4): try TableLog(try BenchTable(arguments[2])).write(to: arguments[3], rows: Int(arguments[4])!)
         case ("compact", 4):
-            let layout = arguments[4] == "native" ? LogCompaction.native : .cloudzero
+            let layout = arguments[4] == "native" ? TableLayout.native : .cloudzero
             try LogCompaction.run(arguments[2], rowsPerFile: Int(arguments[3])!, layout)
         default:
             fatalError("see Benchmarks/parquet.py")

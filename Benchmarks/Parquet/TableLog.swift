@@ -128,8 +128,6 @@ struct TableLog {
 
 /// Compaction of all that is sealed, as the service does it.
 enum LogCompaction {
-    static let native = TableLayout.native(promotedLabels: ["namespace", "pod", "container", "node"])
-
     static func run(_ root: String, rowsPerFile: Int, _ tables: TableLayout) throws {
         let layout = VolumeLayout(root: root)
         let fileSystem = PosixFileSystem()
@@ -140,6 +138,7 @@ enum LogCompaction {
             interval: .seconds(1), dedupWindow: .seconds(7200), configuration: 0,
             createdBy: "cirrus version 0.0.0 (build bench)")
         options.layout = tables
+        options.promotedLabels = ["namespace", "pod", "container", "node"]
         let registry = MetricsRegistry()
         let metrics = CompactorMetrics(registry)
         let service = CompactorService(

@@ -43,11 +43,42 @@ package struct Compaction {
         let publication = Publication(layout, in: fileSystem)
         var reader = PlanReader(plan, layout: layout, in: fileSystem)
         try reader.survey()
-        let survey = reader.parts
         let order = SeriesOrder(reader.catalog)
         var output = Output(
             writer: PartWriter(
                 FileContext(options: options, layout: layout, fileSystem: fileSystem, keyValues: keyValues(plan))))
+        if !plan.isOfKept { try writeSamples(reader, order, &output, onProgress) }
+        let others = try options.writesOthers ? writeOthers(reader, order, &output, onProgress) : nil
+        try output.writer.finish()
+        let (files, tally) = (output.writer.files, output.tally)
+        var counts: [(reason: String, rows: Int)] = []
+        if !plan.isOfKept {
+            counts = [
+                ("log", reader.parts.logRows), ("written", tally.written), ("deduplicated", tally.duplicates),
+                ("conflicts", tally.conflicts),
+                ("quarantined", reader.quarantinedRows + reader.parts.orphanRows),
+            ]
+        }
+        if let others { counts += [("others", others.rowCount), ("others_kept", others.lostRows)] }
+        let keptSegments = others?.unreadable ?? reader.segmentsWithOthers
+        guard !plan.isOfKept || keptSegments.isEmpty else { throw CompactorError(reason: .unstable) }
+        let manifest = Manifest(
+            volume: volume,
+            segments: plan.segments.map {
+                Manifest.Segment(
+                    id: $0.segment, rows: $0.rows,
+                    fate: plan.isOfKept ? .taken : keptSegments.contains($0.segment) ? .kept : .removed)
+            },
+            configuration: options.configuration, files: files, counts: counts, requests: reader.requests)
+        try publication.commit(manifest)
+        try publication.publish(manifest)
+        return CompactionReport(files: files, segments: plan.segments.count, counts: counts)
+    }
+
+    private func writeSamples(
+        _ reader: PlanReader, _ order: SeriesOrder, _ output: inout Output, _ onProgress: (Int) throws -> Void
+    ) throws {
+        let survey = reader.parts
         let gatheredLimit = PartSurvey.gatheredPartLimit(seriesCount: reader.catalog.count)
         var remaining = survey.parts[...]
         while !remaining.isEmpty {
@@ -66,32 +97,9 @@ package struct Compaction {
             }
             try write(pass, counts, reader, order, &output, onProgress)
         }
-        let others = try options.layout == .cloudzero ? nil : writeOthers(reader, order, &output, onProgress)
-        try output.writer.finish()
-        let (files, tally) = (output.writer.files, output.tally)
-        guard tally.written + tally.duplicates == survey.streamRows.values.reduce(0, +) else {
+        guard output.tally.written + output.tally.duplicates == survey.streamRows.values.reduce(0, +) else {
             throw CompactorError(reason: .unstable)
         }
-        var counts = [
-            ("log", survey.logRows), ("written", tally.written), ("deduplicated", tally.duplicates),
-            ("conflicts", tally.conflicts), ("quarantined", reader.quarantinedRows + survey.orphanRows),
-        ]
-        if let others { counts += [("others", others.rowCount), ("others_kept", others.lostRows)] }
-        let manifest = Manifest(
-            volume: volume,
-            segments: plan.segments.map {
-                Manifest.Segment(
-                    id: $0.segment, rows: $0.rows,
-                    isKept: (others?.unreadable ?? reader.segmentsWithOthers).contains($0.segment))
-            },
-            configuration: options.configuration, files: files, counts: counts,
-            requests: reader.requests.map {
-                Manifest.Request(
-                    fingerprint: $0.header.fingerprint, receivedAt: $0.header.receivedAt, answer: $0.header.answer)
-            })
-        try publication.commit(manifest)
-        try publication.publish(manifest)
-        return CompactionReport(files: files, segments: plan.segments.count, counts: counts)
     }
 
     struct Tally {
@@ -152,7 +160,7 @@ package struct Compaction {
         let builder = RowGroupColumns(
             part: part, catalog: reader.catalog, order: order, clusterName: options.clusterName,
             cloudAccountID: options.cloudAccountID, profile: options.profile, layout: options.layout,
-            keepsLabel: options.labelFilters[part.stream])
+            promotedLabels: options.promotedLabels, keepsLabel: options.labelFilters[part.stream])
         output.tally.duplicates += collected.duplicates
         output.tally.conflicts += collected.conflicts
         let before = output.tally.written + output.tally.duplicates

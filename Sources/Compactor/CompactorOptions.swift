@@ -9,6 +9,8 @@ package struct CompactorOptions: Sendable {
     package var rowsPerFile: Int
     /// Sealed data this old is compacted: the shorter of the streams' `*_max_interval`.
     package var interval: Duration
+    /// What was received in one UTC hour is compacted together once the hour is over, whatever rows and age.
+    package var isHourly = false
     /// How long a `.done` manifest answers retransmits: `dedup.window`.
     package var dedupWindow: Duration
     /// Fingerprint of the settings that decide the files' content.
@@ -17,6 +19,10 @@ package struct CompactorOptions: Sendable {
     package var createdBy: String
     package var profile = WriterProfile.compat
     package var layout = TableLayout.cloudzero
+    /// Labels that have a column of their name, beside the map of the others, where a table has typed columns.
+    package var promotedLabels: [String] = []
+    /// Some destination takes files of histograms, exemplars and metadata; else segments that hold them are kept.
+    package var writesOthers = true
     /// Whether a label of this name stays in the rows of a stream; all stay in a stream that has none.
     package var labelFilters: [Streams: @Sendable (RawSpan) -> Bool] = [:]
 

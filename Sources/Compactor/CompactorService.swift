@@ -13,6 +13,8 @@ package final class CompactorService: Sendable {
     /// A quarter of the processor beside a thread of niceness 5, a tenth beside one of 0.
     private static let niceness: Int32 = 10
     private static let longestRetryDelay = Duration.seconds(60)
+    /// An hour and what its end takes: a wall clock that was set back cannot hold data longer.
+    private static let longestHour = Duration.seconds(2 * 3600)
     /// Space returns at any time, and the log waits for it.
     private static let spaceRetryDelay = Duration.seconds(2)
 
@@ -32,6 +34,8 @@ package final class CompactorService: Sendable {
         var unsettled: Set<SegmentID> = []
         var compacting: String?
         var compactingPercent = 0
+        /// Looked for once: a segment that this process keeps holds a row that no file can.
+        var hasTakenKept = false
         /// When each `.done` manifest was first seen, by uptime.
         var doneSince: [String: Duration] = [:]
     }
@@ -43,6 +47,8 @@ package final class CompactorService: Sendable {
     private let compaction: Compaction
     private let publication: Publication
     private let directory: SegmentDirectory
+    private let layout: VolumeLayout
+    private let fileSystem: any FileSystem
     private let clocks: Clocks
     private let metrics: CompactorMetrics
     /// Not while a damaged manifest may name what is there: an operator looks first.
@@ -64,6 +70,8 @@ package final class CompactorService: Sendable {
         compaction = Compaction(options, volume: recovered.log.volume.id, layout: layout, in: fileSystem)
         publication = Publication(layout, in: fileSystem)
         directory = SegmentDirectory(layout.wal, in: fileSystem)
+        self.layout = layout
+        self.fileSystem = fileSystem
         sweepsStaging = recovered.damagedManifests.isEmpty
         var state = State(interval: options.interval)
         for segment in recovered.log.segments { state.recovered[segment.segment] = segment.ending }
@@ -132,6 +140,7 @@ package final class CompactorService: Sendable {
         if !flushing, let retryAt = state.withLock({ $0.retryAt }), now < retryAt { return }
         do {
             try publication.finishCommitted()
+            try takeInKept(flushing: flushing)
             while let plan = try nextPlan(flushing: flushing, now: now) {
                 // No plan is committed, so this is what an attempt left that failed.
                 if sweepsStaging { try publication.sweepStaging() }
@@ -166,13 +175,37 @@ package final class CompactorService: Sendable {
         // longer than one interval.
         let age = sealed.oldestCreatedAt.map { max(0, clocks.wallMilliseconds() - $0) } ?? 0
         let (first, interval) = state.withLock { state in
-            let first = state.firstSealed ?? now - min(.milliseconds(age), state.interval)
+            let interval = options.isHourly ? Self.longestHour : state.interval
+            let first = state.firstSealed ?? now - min(.milliseconds(age), interval)
             state.firstSealed = first
-            return (first, state.interval)
+            return (first, interval)
         }
         let isAsked = state.withLock { $0.flushesNext } && sealed.rows > 0
-        let isDue = flushing || isAsked || sealed.rows >= options.rowsPerFile || now - first >= interval
-        return isDue ? sealed.plan(rowLimit: options.rowsPerFile) : nil
+        let isComplete =
+            options.isHourly
+            ? sealed.isHourOver(at: clocks.wallMilliseconds()) : sealed.rows >= options.rowsPerFile
+        guard flushing || isAsked || isComplete || now - first >= interval else { return nil }
+        return sealed.plan(rowLimit: options.isHourly ? nil : options.rowsPerFile)
+    }
+
+    /// What programs before kept. It is older than the log, whose headers say where some of it ends.
+    private func takeInKept(flushing: Bool) throws {
+        guard options.writesOthers, state.withLock({ !$0.hasTakenKept }) else { return }
+        do {
+            var kept = try KeptSegments(layout, in: fileSystem)
+            while let plan = try kept.nextPlan() {
+                if sweepsStaging { try publication.sweepStaging() }
+                try compact(plan, flushing: flushing)
+                if state.withLock({ $0.isStopping }), !flushing { throw CancellationError() }
+            }
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            // The log does not wait for it: the rest is left to the next start.
+            state.withLock { $0.hasTakenKept = true }
+            throw error
+        }
+        state.withLock { $0.hasTakenKept = true }
     }
 
     private func compact(_ plan: CompactionPlan, flushing: Bool) throws {
@@ -200,10 +233,18 @@ package final class CompactorService: Sendable {
             $0.failures = 0
             $0.retryAt = nil
             $0.lastError = nil
+            guard !plan.isOfKept else { return }
             $0.firstSealed = nil
             $0.flushesNext = false
         }
-        if report.rows("log") > 0 {
+        if plan.isOfKept {
+            logger.info(
+                "kept segments became files of histograms, exemplars and metadata",
+                metadata: [
+                    "segments": "\(report.segments)", "rows": "\(report.rows("others"))",
+                    "files": "\(report.files.count)",
+                ])
+        } else if report.rows("log") > 0 {
             logger.info(
                 "compacted",
                 metadata: [

@@ -10,8 +10,16 @@ package struct Manifest: Equatable, Sendable {
     package struct Segment: Equatable, Sendable {
         package let id: SegmentID
         package let rows: UInt64
-        /// Kept as `.kept` because it holds what has no file kind yet.
-        package let isKept: Bool
+        package let fate: Fate
+    }
+
+    /// What becomes of a segment once the plan's files are published.
+    package enum Fate: String, Sendable {
+        case removed
+        /// Renamed to `.kept`, because it holds what is in no file.
+        case kept
+        /// It was kept by an earlier plan, and is removed now.
+        case taken
     }
 
     /// A request of the plan: its fingerprint and the answer, without the text of a 400.
@@ -19,6 +27,16 @@ package struct Manifest: Equatable, Sendable {
         package let fingerprint: Hash128
         package let receivedAt: Int64
         package let answer: BatchAnswer
+
+        package init(fingerprint: Hash128, receivedAt: Int64, answer: BatchAnswer) {
+            self.fingerprint = fingerprint
+            self.receivedAt = receivedAt
+            self.answer = answer.withoutReasons
+        }
+
+        init(_ header: BatchHeader) {
+            self.init(fingerprint: header.fingerprint, receivedAt: header.receivedAt, answer: header.answer)
+        }
     }
 
     package var volume: VolumeID
@@ -29,35 +47,60 @@ package struct Manifest: Equatable, Sendable {
     package var counts: [(reason: String, rows: Int)]
     package var requests: [Request]
 
-    package static func == (left: Manifest, right: Manifest) -> Bool { left.encode() == right.encode() }
+    package static func == (left: Manifest, right: Manifest) -> Bool { left.bytes == right.bytes }
 
     package var first: SegmentID { segments.first?.id ?? SegmentID(0) }
     package var last: SegmentID { segments.last?.id ?? SegmentID(0) }
 
-    /// `<first>-<last>`, 20 digits each.
-    package var stem: String { "\(SegmentDirectory.digits(first))-\(SegmentDirectory.digits(last))" }
-
-    func encode() -> [UInt8] {
-        var text = "cirrus-manifest 1\nvolume \(volume)\nconfiguration \(configuration)\n"
-        for segment in segments {
-            text += "segment \(segment.id) \(segment.rows) \(segment.isKept ? "kept" : "removed")\n"
-        }
-        for file in files { text += "file \(file.name) \(file.byteCount) \(file.sha256) \(file.rows)\n" }
-        for count in counts { text += "count \(count.reason) \(count.rows)\n" }
-        for request in requests {
-            let written = request.answer.written
-            text += "request \(request.fingerprint.hex) \(request.receivedAt) \(request.answer.status)"
-            text += " \(written.samples) \(written.histograms) \(written.exemplars) \(written.metadata)"
-            text += " \(request.answer.rejectedSamples) \(request.answer.filteredSamples)\n"
-        }
-        let copy = Array((text + "crc32c \(Self.checksum(text))\n").utf8)
-        return copy + copy
+    /// `<first>-<last>`, 20 digits each; of kept segments, whose first plan had that name, `<first>-<last>.kept`.
+    package var stem: String {
+        let range = "\(SegmentDirectory.digits(first))-\(SegmentDirectory.digits(last))"
+        return segments.first?.fate == .taken ? range + Self.keptSuffix : range
     }
 
-    private static func checksum(_ text: String) -> String {
-        let bytes = Array(text.utf8)
-        // SAFETY: UInt8 has no padding.
-        return String(CRC32C.extend(over: unsafe bytes.span.bytes), radix: 16)
+    static let keptSuffix = ".kept"
+
+    /// Bytes of a piece, about.
+    private static let pieceByteCount = 64 << 10
+
+    /// The file's bytes in pieces, in order: a busy plan has hundreds of thousands of requests, and is not in memory
+    /// once more as text.
+    func encode<Failure>(_ write: ([UInt8]) throws(Failure) -> Void) throws(Failure) {
+        var piece: [UInt8] = []
+        for _ in 0..<2 {
+            var checksum: UInt32 = 0
+            func add(_ line: String) throws(Failure) {
+                let start = piece.count
+                piece += line.utf8
+                // SAFETY: UInt8 has no padding; the line was added behind start.
+                checksum = CRC32C.extend(checksum, over: unsafe piece.span.bytes.extracting(start..<piece.count))
+                guard piece.count >= Self.pieceByteCount else { return }
+                try write(piece)
+                piece.removeAll(keepingCapacity: true)
+            }
+            try add("cirrus-manifest 1\nvolume \(volume)\nconfiguration \(configuration)\n")
+            for segment in segments {
+                try add("segment \(segment.id) \(segment.rows) \(segment.fate.rawValue)\n")
+            }
+            for file in files { try add("file \(file.name) \(file.byteCount) \(file.sha256) \(file.rows)\n") }
+            for count in counts { try add("count \(count.reason) \(count.rows)\n") }
+            for request in requests { try add(Self.line(request)) }
+            piece += "crc32c \(String(checksum, radix: 16))\n".utf8
+        }
+        try write(piece)
+    }
+
+    private static func line(_ request: Request) -> String {
+        let (answer, written) = (request.answer, request.answer.written)
+        return "request \(request.fingerprint.hex) \(request.receivedAt) \(answer.status)"
+            + " \(written.samples) \(written.histograms) \(written.exemplars) \(written.metadata)"
+            + " \(answer.rejectedSamples) \(answer.filteredSamples)\n"
+    }
+
+    private var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        encode { bytes += $0 }
+        return bytes
     }
 
     /// The manifest from the first copy that is whole; nil when neither is.
@@ -67,15 +110,22 @@ package struct Manifest: Equatable, Sendable {
     }
 
     private static func decodeCopy(_ bytes: ArraySlice<UInt8>) -> Manifest? {
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard text.hasSuffix("\n"), let end = text.dropLast().lastIndex(of: "\n") else { return nil }
-        let body = String(text[...end])
-        guard text[text.index(after: end)...] == "crc32c \(checksum(body))\n" else { return nil }
-        var lines = body.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
-        guard lines.count >= 3, lines.removeFirst() == ["cirrus-manifest", "1"] else { return nil }
+        let newline = UInt8(ascii: "\n")
+        guard bytes.last == newline, let end = bytes.dropLast().lastIndex(of: newline) else { return nil }
+        var rest = bytes[...end]
+        // SAFETY: UInt8 has no padding.
+        let checksum = CRC32C.extend(over: unsafe rest.span.bytes)
+        guard bytes[(end + 1)...].elementsEqual("crc32c \(String(checksum, radix: 16))\n".utf8) else { return nil }
         var manifest = Manifest(
             volume: VolumeID(high: 0, low: 0), segments: [], configuration: 0, files: [], counts: [], requests: [])
-        for words in lines where !manifest.add(words) { return nil }
+        var isFirst = true
+        // Line by line: all of them as texts would be many times the file.
+        while let end = rest.firstIndex(of: newline) {
+            let words = String(decoding: rest[..<end], as: UTF8.self).split(separator: " ").map(String.init)
+            rest = rest[(end + 1)...]
+            guard isFirst ? words == ["cirrus-manifest", "1"] : manifest.add(words) else { return nil }
+            isFirst = false
+        }
         return manifest.segments.isEmpty ? nil : manifest
     }
 
@@ -89,8 +139,10 @@ package struct Manifest: Equatable, Sendable {
             guard let value = UInt64(words[1]) else { return false }
             configuration = value
         case ("segment", 4):
-            guard let id = UInt64(words[1]), let rows = UInt64(words[2]) else { return false }
-            segments.append(Segment(id: SegmentID(id), rows: rows, isKept: words[3] == "kept"))
+            guard let id = UInt64(words[1]), let rows = UInt64(words[2]), let fate = Fate(rawValue: words[3]) else {
+                return false
+            }
+            segments.append(Segment(id: SegmentID(id), rows: rows, fate: fate))
         case ("file", 5):
             guard let byteCount = UInt64(words[2]), let rows = Int(words[4]) else { return false }
             files.append(CompactedFile(name: words[1], byteCount: byteCount, sha256: words[3], rows: rows))
@@ -119,7 +171,6 @@ package struct Manifest: Equatable, Sendable {
                 status: status,
                 written: WrittenCounts(
                     samples: counts[0], histograms: counts[1], exemplars: counts[2], metadata: counts[3]),
-                rejectedSamples: counts[4], filteredSamples: counts[5], text: ""
-            ).withoutReasons)
+                rejectedSamples: counts[4], filteredSamples: counts[5], text: ""))
     }
 }

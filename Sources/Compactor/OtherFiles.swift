@@ -24,11 +24,11 @@ extension Compaction {
         _ rows: [OtherRow], of part: Part, _ reader: PlanReader, _ order: SeriesOrder, _ output: inout Output,
         _ onProgress: (Int) throws -> Void
     ) throws {
-        guard case .native(let promoted) = options.layout else { return }
         let builder = OtherColumns(
             content: part.content,
             series: NativeSeries(
-                catalog: reader.catalog, promotedLabels: promoted, keepsLabel: options.labelFilters[part.stream]),
+                catalog: reader.catalog, promotedLabels: options.promotedLabels,
+                keepsLabel: options.labelFilters[part.stream]),
             order: order, profile: options.profile)
         var start = 0
         while start < rows.count {

@@ -4,7 +4,7 @@ internal import RemoteWrite
 internal import Samples
 internal import WAL
 
-/// A histogram, an exemplar or the metadata of a family: layout `native` has files for them.
+/// A histogram, an exemplar or the metadata of a family: they have files of their own.
 struct OtherRow {
     /// In the catalog; of metadata, which have none, a hash of the content: equal ones are together.
     let series: UInt32

@@ -68,7 +68,7 @@ struct PartWriter {
     private func start(_ part: Part) throws -> OpenFile {
         let path = "\(context.layout.staging)/part-\(nextNumber).tmp"
         let sink = try StagedFile(path, in: context.fileSystem)
-        let table = context.options.layout.table(of: part.content)
+        let table = Table.of(part.content, context.options)
         // Rows are in the order of whole label sets: without some labels only the metrics are still in order.
         let isFiltered = context.options.labelFilters[part.stream] != nil
         var options = WriterOptions(
@@ -84,7 +84,7 @@ struct PartWriter {
     mutating func finish() throws {
         guard let file = open.take() else { return }
         let keyValues =
-            [("writer.schema", context.options.layout.table(of: file.part.content).name)] + context.keyValues + [
+            [("writer.schema", Table.of(file.part.content, context.options).name)] + context.keyValues + [
                 ("cirrus.part", "\(nextNumber)"), ("cirrus.rows", "\(file.rows)"), ("cirrus.content", file.content.hex),
             ]
         _ = try file.writer.finish(keyValues: keyValues)

@@ -1,22 +1,22 @@
 internal import DiskIO
-package import Samples
+internal import Samples
 package import WAL
 
-/// Consecutive sealed segments that become files together.
+/// Consecutive sealed segments that become files together; or kept ones, of which only what is no sample does: their
+/// samples are in files.
 package struct CompactionPlan: Equatable, Sendable {
     /// Ascending, each with what its successor states of it.
     package let segments: [SegmentEnding]
+    package let isOfKept: Bool
 
-    package init(segments: [SegmentEnding]) { self.segments = segments }
+    package init(segments: [SegmentEnding], isOfKept: Bool = false) {
+        self.segments = segments
+        self.isOfKept = isOfKept
+    }
 
     package var first: SegmentID { segments[0].segment }
     package var last: SegmentID { segments[segments.count - 1].segment }
     package var rows: Int { segments.reduce(0) { $0 + Int($1.rows) } }
-}
-
-/// A request that a plan holds: what a retransmit of it is told.
-package struct KnownRequest: Equatable, Sendable {
-    package let header: BatchHeader
 }
 
 /// Reads the samples of a plan, as often as its files need: nothing but the catalog stays in memory between passes.
@@ -42,40 +42,44 @@ struct PlanReader {
 
     private(set) var catalog = SeriesCatalog()
     private var references: [SegmentID: References] = [:]
-    private(set) var requests: [KnownRequest] = []
+    private(set) var requests: [Manifest.Request] = []
     /// Segments that hold histograms, exemplars or metadata.
     private(set) var segmentsWithOthers: Set<SegmentID> = []
     /// Rows that cannot become rows of a file: their record is damaged.
     private(set) var quarantinedRows = 0
+    /// Nothing of the segments is damaged or of another program's version.
+    private(set) var isWhole = true
     private(set) var parts = PartSurvey()
 
     init(_ plan: CompactionPlan, layout: VolumeLayout, in fileSystem: any FileSystem) {
         self.plan = plan
         self.layout = layout
         self.fileSystem = fileSystem
-        directory = SegmentDirectory(layout.wal, in: fileSystem)
+        let log = SegmentDirectory(layout.wal, in: fileSystem)
+        directory = plan.isOfKept ? log.ofKept : log
     }
 
-    /// The first pass: series, requests, parts and damage. Damaged segments are in `quarantine/`, durable, when it
-    /// returns (I4).
+    /// The first pass: series, requests, parts and damage; of kept segments series and damage alone. Damaged segments
+    /// of the log are in `quarantine/`, durable, when it returns (I4).
     mutating func survey() throws {
         for ending in plan.segments {
             var found = References()
-            var undecodable = 0
+            var (undecodable, isDecodable) = (0, true)
             let summary = try scan(ending) { record in
                 // Its checksum holds, so another program wrote what fails here: the copy in quarantine/ keeps it.
                 guard let batch = try? Batch(payload: record.payload, isCompressed: record.isCompressed) else {
                     undecodable += record.rows
+                    isDecodable = false
                     return
                 }
                 note(batch, in: ending.segment, &found)
-                parts.add(batch, found, seriesCount: catalog.count)
+                if !plan.isOfKept { parts.add(batch, found, seriesCount: catalog.count) }
             }
             references[ending.segment] = found
             quarantinedRows += Int(summary.rowsLost) + undecodable
-            if !summary.damage.isEmpty || undecodable > 0 {
-                try Quarantine.keep(summary, layout: layout, in: fileSystem)
-            }
+            guard !summary.damage.isEmpty || !isDecodable else { continue }
+            isWhole = false
+            if !plan.isOfKept { try Quarantine.keep(summary, layout: layout, in: fileSystem) }
         }
         // A row may come before its definition where a program of another kind wrote them: later passes find it.
         if parts.orphanRows > 0 {
@@ -90,9 +94,8 @@ struct PlanReader {
     }
 
     private mutating func note(_ batch: Batch, in segment: SegmentID, _ found: inout References) {
-        var header = batch.header
-        header.answer = header.answer.withoutReasons
-        requests.append(KnownRequest(header: header))
+        // Of a kept segment the first plan's manifest has them.
+        if !plan.isOfKept { requests.append(Manifest.Request(batch.header)) }
         if !batch.histograms.isEmpty || !batch.exemplars.isEmpty || !batch.metadata.isEmpty {
             segmentsWithOthers.insert(segment)
         }

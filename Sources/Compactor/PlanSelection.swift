@@ -1,9 +1,15 @@
-internal import DiskIO
-internal import WAL
+package import DiskIO
+package import WAL
 
 /// The sealed segments, oldest first.
-struct SealedSegments {
+package struct SealedSegments {
     let endings: [SegmentEnding]
+    /// Records of each, or more: positions in the log that it takes.
+    private let recordCounts: [UInt64]
+    /// UTC hour in which each was begun; one whose header cannot be read has that of the one before.
+    private let hours: [Int64]
+    /// That of the newest segment, which is not sealed.
+    private let newestHour: Int64
     /// Segments that wait for the next start, which reads them whole: the header that states their end cannot be read.
     /// The newest sealed one is not among them: its successor's header may be on its way to the disk.
     let unsettled: [SegmentID]
@@ -12,39 +18,69 @@ struct SealedSegments {
 
     /// Everything below the newest segment is sealed; what each holds stands in its successor's header (I3).
     /// - Parameter endings: endings found by recovery, for a segment whose successor's header cannot be read.
-    init(_ directory: SegmentDirectory, recovered: [SegmentID: SegmentEnding]) throws(IOError) {
+    package init(_ directory: SegmentDirectory, recovered: [SegmentID: SegmentEnding]) throws(IOError) {
         let ids = try directory.segments()
         var endings: [SegmentEnding] = []
+        var recordCounts: [UInt64] = []
+        var hours: [Int64] = []
+        var hour = Int64.min
         var unsettled: [SegmentID] = []
+        // Of the oldest when something is sealed; then of each in turn.
+        var header = ids.count > 1 ? try directory.header(of: ids[0]) : nil
+        var oldestCreatedAt: Int64?
         for (id, successor) in zip(ids, ids.dropFirst()) {
-            let stated = SegmentEnding.stated(of: id, by: try directory.header(of: successor))
-            if let ending = stated ?? recovered[id] {
+            let next = try directory.header(of: successor)
+            if let header { hour = Part.hour(of: header.createdAt) }
+            if let ending = SegmentEnding.stated(of: id, by: next) ?? recovered[id] {
+                if endings.isEmpty { oldestCreatedAt = header?.createdAt }
                 endings.append(ending)
+                hours.append(hour)
+                // Without its header the segment has no record that can be read.
+                recordCounts.append(header.map { ending.lastLSN + 1 - min($0.firstLSN, ending.lastLSN + 1) } ?? 0)
             } else if successor != ids.last {
                 unsettled.append(id)
             }
+            header = next
         }
         self.endings = endings
+        self.recordCounts = recordCounts
+        self.hours = hours
+        newestHour = header.map { Part.hour(of: $0.createdAt) } ?? hour
         self.unsettled = unsettled
-        oldestCreatedAt = try endings.first.flatMap { ending throws(IOError) in
-            try directory.header(of: ending.segment)?.createdAt
-        }
+        self.oldestCreatedAt = oldestCreatedAt
     }
 
     var rows: Int { endings.reduce(0) { $0 + Int($1.rows) } }
 
-    /// Of the log of one plan: requests without rows are no reason to end it, and each has a line in its manifest.
-    private static let planByteLimit: UInt64 = 1 << 30
+    /// Of the log of one plan.
+    package static let planByteLimit: UInt64 = 1 << 30
+    /// Of one plan: each request is held in memory, 104 bytes, and has a line of its manifest, about 71.
+    package static let planRecordLimit: UInt64 = 1 << 18
 
-    /// The oldest segments that fill a file of `rowLimit` rows, or all there are; nil when there are none.
-    func plan(rowLimit: Int) -> CompactionPlan? {
+    /// How long after an hour a segment that was begun in it may be sealed.
+    private static let hourGrace: Int64 = 300_000
+
+    /// Whether no more segments of the oldest one's hour are to come.
+    /// - Parameter now: milliseconds since 1970.
+    package func isHourOver(at now: Int64) -> Bool {
+        guard let oldest = hours.first else { return false }
+        return newestHour > oldest || Part.hour(of: now - Self.hourGrace) > oldest
+    }
+
+    /// The oldest segments that fill a file of `rowLimit` rows, or all there are; with nil those that were begun in one
+    /// UTC hour. Within the limits of a plan; nil when there are none.
+    package func plan(rowLimit: Int?) -> CompactionPlan? {
         var rows = 0
-        var bytes: UInt64 = 0
+        var (bytes, records): (UInt64, UInt64) = (0, 0)
         var count = 0
-        for ending in endings {
-            if count > 0, rows + Int(ending.rows) > rowLimit || bytes + ending.end > Self.planByteLimit { break }
+        for (index, (ending, recordCount)) in zip(endings, recordCounts).enumerated() {
+            let isComplete = rowLimit.map { rows + Int(ending.rows) > $0 } ?? (hours[index] != hours[0])
+            let isFull =
+                isComplete || bytes + ending.end > Self.planByteLimit || records + recordCount > Self.planRecordLimit
+            if count > 0, isFull { break }
             rows += Int(ending.rows)
             bytes += ending.end
+            records += recordCount
             count += 1
         }
         return count > 0 ? CompactionPlan(segments: Array(endings.prefix(count))) : nil

@@ -33,7 +33,13 @@ package struct Publication {
     /// swept.
     func commit(_ manifest: Manifest) throws(IOError) {
         try fileSystem.syncDirectory(layout.staging)
-        try fileSystem.publish(manifest.encode(), at: path(manifest, "commit"))
+        try fileSystem.publish(at: path(manifest, "commit")) { (file) throws(IOError) in
+            var offset: UInt64 = 0
+            try manifest.encode { (piece) throws(IOError) in
+                try file.write(piece, at: offset)
+                offset += UInt64(piece.count)
+            }
+        }
     }
 
     /// Moves the files to `outbox/`, then removes the segments, then marks the manifest done. Runs again after a crash
@@ -62,10 +68,11 @@ package struct Publication {
     }
 
     private func retire(_ segment: Manifest.Segment) throws(IOError) {
-        let path = directory.path(of: segment.id)
+        let kept = directory.ofKept.path(of: segment.id)
+        let path = segment.fate == .taken ? kept : directory.path(of: segment.id)
         guard try fileSystem.exists(path) else { return }
-        if segment.isKept {
-            try fileSystem.rename(path, to: "\(layout.wal)/\(SegmentDirectory.digits(segment.id)).kept")
+        if segment.fate == .kept {
+            try fileSystem.rename(path, to: kept)
         } else {
             try fileSystem.remove(path)
         }
@@ -81,8 +88,9 @@ package struct Publication {
         }
     }
 
-    /// The segments that `<first>-<last>.*` names.
+    /// The segments that `<first>-<last>.*` names; nil of a manifest of kept ones, between which others may be.
     private static func range(of name: String) -> ClosedRange<SegmentID>? {
+        guard !name.contains("\(Manifest.keptSuffix).") else { return nil }
         let numbers = name.prefix { $0 != "." }.split(separator: "-").compactMap { UInt64($0) }
         guard numbers.count == 2, numbers[0] <= numbers[1] else { return nil }
         return SegmentID(numbers[0])...SegmentID(numbers[1])

@@ -101,7 +101,7 @@ struct RowCollector {
 
     /// When the rows came, in milliseconds since 1970.
     func createdAt(_ range: Range<Int>) -> [Int64] {
-        rows[range].map { reader.requests[Int($0.request)].header.receivedAt }
+        rows[range].map { reader.requests[Int($0.request)].receivedAt }
     }
 
     /// A row without start, or of one in a year that readers of timestamps refuse, has no value.

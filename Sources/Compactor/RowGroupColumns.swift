@@ -10,6 +10,7 @@ struct RowGroupColumns {
     let cloudAccountID: String
     let profile: WriterProfile
     let layout: TableLayout
+    let promotedLabels: [String]
     /// Whether a label of this name stays; nil = all stay.
     let keepsLabel: (@Sendable (RawSpan) -> Bool)?
 
@@ -18,8 +19,8 @@ struct RowGroupColumns {
         let spans = seriesSpans(collected, rows)
         switch layout {
         case .cloudzero: return try cloudzero(collected, rows, spans)
-        case .native(let labels):
-            let series = NativeSeries(catalog: catalog, promotedLabels: labels, keepsLabel: keepsLabel)
+        case .native:
+            let series = NativeSeries(catalog: catalog, promotedLabels: promotedLabels, keepsLabel: keepsLabel)
             let values = collected.values(rows)
             return [
                 try series.metrics(spans), .int64(collected.timestamps(rows)), .int64(values),

@@ -1,19 +1,11 @@
 internal import Parquet
 
-/// Which columns the files of an installation have (docs/formats/parquet.md).
+/// Which columns files of samples have; what is no sample has the same under both (docs/formats/parquet.md).
 package enum TableLayout: Equatable, Sendable {
-    /// The original's twelve columns. Samples alone have a place there.
+    /// The original's twelve columns.
     case cloudzero
-    /// Typed columns, and files of their own for histograms, exemplars and metadata.
-    /// - Parameter promotedLabels: labels that have a column of their name, beside the map of the others.
-    case native(promotedLabels: [String])
-
-    func table(of content: Part.Content) -> Table {
-        switch self {
-        case .cloudzero: Table(name: "cloudzero-v1", schema: .cloudzero, sorting: WriterOptions.cloudzeroSorting)
-        case .native(let promoted): .native(content, promoted)
-        }
-    }
+    /// Typed columns.
+    case native
 }
 
 /// What all files of one content have in common.
@@ -23,8 +15,15 @@ struct Table {
     let schema: Schema
     let sorting: [WriterOptions.SortingColumn]
 
+    static func of(_ content: Part.Content, _ options: CompactorOptions) -> Table {
+        guard content == .samples, options.layout == .cloudzero else {
+            return native(content, options.promotedLabels)
+        }
+        return Table(name: "cloudzero-v1", schema: .cloudzero, sorting: WriterOptions.cloudzeroSorting)
+    }
+
     /// The first column is the first that rows are sorted by; by labels, too, but no column has all of them.
-    fileprivate static func native(_ content: Part.Content, _ promotedLabels: [String]) -> Table {
+    private static func native(_ content: Part.Content, _ promotedLabels: [String]) -> Table {
         let (root, columns): (String, [Column]) =
             switch content {
             case .samples: ("Sample", samples)

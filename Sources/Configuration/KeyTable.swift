@@ -98,9 +98,12 @@ extension Key {
         .choice(
             "parquet.profile", \.parquet.profile,
             "Size of row groups and pages: `compact` makes files smaller, for readers with 100 MiB to spare"),
+        .boolean(
+            "parquet.hourly", \.parquet.isHourly,
+            "One compaction a UTC hour, when it is over: few large files, an hour late; the intervals have no effect"),
         .texts(
             "parquet.promoted_labels", \.parquet.promotedLabels, .labelName,
-            "Layout `native`: labels that have a column of their own; the others are in the map `labels`"),
+            "Typed tables: labels that have a column of their own; the others are in the map `labels`"),
     ]
 
     private static let cloudzero: [Key] = [

@@ -95,6 +95,8 @@ package enum ParquetProfile: String, CaseIterable, Sendable { case compat, compa
 
 package struct ParquetSettings: Equatable, Sendable {
     package var profile = ParquetProfile.compat
+    /// Compaction waits for the end of the UTC hour.
+    package var isHourly = false
     /// Labels that have a column of their own under layout `native`.
     package var promotedLabels = ["namespace", "pod", "container", "node"]
 }

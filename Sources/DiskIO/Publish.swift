@@ -2,10 +2,15 @@ extension FileSystem {
     /// Makes `contents` visible at `path` all at once, or not at all: temp, fsync, rename, fsync of the directory (I5).
     /// A `<path>.tmp` of an earlier attempt is overwritten.
     package func publish(_ contents: [UInt8], at path: String) throws(IOError) {
+        try publish(at: path) { (file) throws(IOError) in try file.write(contents, at: 0) }
+    }
+
+    /// As above, with contents that `write` writes.
+    package func publish(at path: String, write: (borrowing File) throws(IOError) -> Void) throws(IOError) {
         let temporary = path + ".tmp"
         if try exists(temporary) { try remove(temporary) }
         let file = try File(temporary, .create, in: self)
-        try file.write(contents, at: 0)
+        try write(file)
         try file.seal()
         try rename(temporary, to: path)
         try syncDirectory(Self.parent(of: path))

@@ -4,6 +4,9 @@
 package struct ReferenceID: Hashable, Sendable, CustomStringConvertible {
     package enum Kind: String, CaseIterable, Sendable {
         case metrics, observability, histograms, exemplars, metadata
+
+        /// Samples have one table for both streams; each other kind has a table of its own.
+        package var isOfSamples: Bool { self == .metrics || self == .observability }
     }
 
     package static let suffix = ".parquet"

@@ -1,3 +1,5 @@
+internal import Parquet
+
 /// Everything the shipper is told, checked once at start.
 package struct ShipOptions: Sendable {
     package var clusterName: String
@@ -76,7 +78,8 @@ package struct ShipOptions: Sendable {
 
 /// One place every file goes to. The name is the ledger's key: renaming a destination ships everything again.
 package enum DestinationOptions: Sendable {
-    /// Files under `path`, in folders `dt=…/hr=…` when `hive`, within one for each kind when `byKind`.
+    /// Files under `path`, in folders `dt=…/hr=…` when `hive`, within one for each kind; samples have that one only
+    /// when `byKind`.
     case directory(
         name: String, path: String, hive: Bool, byKind: Bool = false, compression: UploadCompression? = nil)
     case cloudZero(CloudZeroOptions)
@@ -87,6 +90,14 @@ package enum DestinationOptions: Sendable {
         case .directory(let name, _, _, _, _): name
         case .cloudZero(let options): options.name
         case .s3(let options): options.name
+        }
+    }
+
+    /// Whether files of this kind go there. The upload API takes samples alone.
+    func takes(_ kind: ReferenceID.Kind) -> Bool {
+        switch self {
+        case .cloudZero: kind.isOfSamples
+        case .directory, .s3: true
         }
     }
 

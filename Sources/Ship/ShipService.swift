@@ -97,9 +97,19 @@ package final class ShipService: Sendable {
     /// What the last finished cycle did; nil before the first.
     package var lastReport: PassReport? { last.withLock { $0 } }
 
-    /// What is not yet at every configured destination.
+    /// What is not yet at every configured destination, and what is in `outbox/` and none of them takes.
     package func unsent() async throws(ShipError) -> UnsentSummary {
-        try await ledger.unsent(at: work.senders.map(\.name))
+        var unsent = try await ledger.unsent(at: work.senders.map(\.name))
+        do throws(IOError) {
+            for file in try work.untaken() {
+                unsent.files += 1
+                unsent.bytes += file.byteCount
+                unsent.rows += file.rowCount ?? 0
+            }
+        } catch {
+            throw ShipError(error, "look for unsent files")
+        }
+        return unsent
     }
 
     /// Starts a cycle now instead of at its time. From anywhere.

@@ -50,15 +50,24 @@ struct ShipmentPass: Sendable {
                 "names in the outbox that are not files of ours are left alone",
                 metadata: ["count": "\(strangers.count)", "first": "\(strangers[0])"])
         }
+        let untaken = ids.filter { takers(of: $0.kind).isEmpty }
+        if !untaken.isEmpty {
+            context.logger.warning(
+                "files in the outbox that no destination takes stay until one does",
+                metadata: ["count": "\(untaken.count)", "first": "\(untaken[0])"])
+        }
         context.metrics.newFilesProcessing.set(Double(ids.count))
         for start in stride(from: 0, to: ids.count, by: Self.nameChunk) {
             let chunk = ids[start..<min(start + Self.nameChunk, ids.count)]
             let states = try await context.ledger.states(of: chunk.map(\.description))
-            for sender in senders {
-                let new = zip(chunk, states).filter { $0.1[sender.name] == nil && !$0.1.values.contains(.quarantined) }
+            for destination in context.options.destinations {
+                let new = zip(chunk, states).filter { id, states in
+                    destination.takes(id.kind) && states[destination.name] == nil
+                        && !states.values.contains(.quarantined)
+                }
                 let files = try new.compactMap { pair in try outbox.describe(pair.0, in: context.layout.outbox) }
                 report.discovered += try await context.ledger.insert(
-                    files, sender.name, as: .discovered, at: context.now, detail: "found in outbox")
+                    files, destination.name, as: .discovered, at: context.now, detail: "found in outbox")
             }
             try await settle(chunk.map(\.description))
         }
@@ -75,10 +84,12 @@ struct ShipmentPass: Sendable {
             let ids = try context.fileSystem.list(folder).compactMap { ReferenceID($0) }
             let states = try await context.ledger.states(of: ids.map(\.description))
             let unknown = zip(ids, states).filter { $0.1.isEmpty }.map(\.0)
-            let files = try unknown.compactMap { id in try outbox.describe(id, in: folder) }
-            for sender in senders {
+            for destination in context.options.destinations {
+                let files = try unknown.filter { destination.takes($0.kind) }.compactMap { id in
+                    try outbox.describe(id, in: folder)
+                }
                 _ = try await context.ledger.insert(
-                    files, sender.name, as: state, at: context.now, detail: "found in \(folder)")
+                    files, destination.name, as: state, at: context.now, detail: "found in \(folder)")
             }
             guard state == .uploaded else { continue }
             // An unlink that a power cut undid.
@@ -92,12 +103,27 @@ struct ShipmentPass: Sendable {
         let states = try await context.ledger.states(of: files)
         var moves: [RestingPlace: [String]] = [:]
         for (file, states) in zip(files, states) {
-            guard let place = RestingPlace(states, destinations: senders.map(\.name)) else { continue }
+            let destinations = ReferenceID(file).map { takers(of: $0.kind) } ?? []
+            guard let place = RestingPlace(states, destinations: destinations) else { continue }
             moves[place, default: []].append(file)
         }
         for (place, files) in moves {
             try outbox.move(files, from: context.layout.outbox, to: place.path(in: context.layout))
         }
+    }
+
+    /// Names of the destinations that are to have files of this kind.
+    private func takers(of kind: ReferenceID.Kind) -> [String] {
+        context.options.destinations.filter { $0.takes(kind) }.map(\.name)
+    }
+
+    /// Files in `outbox/` that no destination takes.
+    func untaken() throws(IOError) -> [FoundFile] {
+        var files: [FoundFile] = []
+        for id in try outbox.discover().ids where takers(of: id.kind).isEmpty {
+            if let file = try outbox.describe(id, in: context.layout.outbox) { files.append(file) }
+        }
+        return files
     }
 
     /// `settle`; what went wrong as a line: the next cycle does it again.
@@ -123,6 +149,8 @@ package enum RestingPlace: Hashable {
         let found = destinations.map { states[$0] }
         if found.contains(.quarantined) {
             self = .quarantine
+        } else if destinations.isEmpty {
+            return nil  // a destination that takes it may come back
         } else if found.allSatisfy({ $0.map { $0.isDelivered || $0 == .abandoned } ?? false }) {
             self = found.contains(.abandoned) ? .abandoned : .uploaded
         } else {

@@ -3,19 +3,29 @@ package import DiskIO
 /// The names in `wal/`.
 package struct SegmentDirectory: Sendable {
     package let path: String
+    private let suffix: String
     private let fileSystem: any FileSystem
 
-    package init(_ path: String, in fileSystem: any FileSystem) {
+    private static let suffix = ".wal"
+    private static let keptSuffix = ".kept"
+
+    package init(_ path: String, in fileSystem: any FileSystem) { self.init(path, Self.suffix, in: fileSystem) }
+
+    private init(_ path: String, _ suffix: String, in fileSystem: any FileSystem) {
         self.path = path
+        self.suffix = suffix
         self.fileSystem = fileSystem
     }
 
+    /// The segments kept aside in the same place (docs/formats/wal.md).
+    package var ofKept: SegmentDirectory { SegmentDirectory(path, Self.keptSuffix, in: fileSystem) }
+
     /// `wal/00000000000000000042.wal`
-    package func path(of segment: SegmentID) -> String { "\(path)/\(Self.name(of: segment))" }
+    package func path(of segment: SegmentID) -> String { "\(path)/\(Self.digits(segment))\(suffix)" }
 
     func preparedPath(of segment: SegmentID) -> String { "\(path)/prep-\(segment.number).tmp" }
 
-    package static func name(of segment: SegmentID) -> String { digits(segment) + ".wal" }
+    package static func name(of segment: SegmentID) -> String { digits(segment) + suffix }
 
     /// 20 digits, zero-padded: names sort as numbers do.
     package static func digits(_ segment: SegmentID) -> String {
@@ -25,7 +35,7 @@ package struct SegmentDirectory: Sendable {
 
     /// Segments, ascending. Gaps are legal.
     package func segments() throws(IOError) -> [SegmentID] {
-        try fileSystem.list(path).compactMap(Self.segment(named:)).sorted()
+        try fileSystem.list(path).compactMap { Self.segment(named: $0, suffix: suffix) }.sorted()
     }
 
     /// Length of all segments, those kept aside among them.
@@ -37,10 +47,10 @@ package struct SegmentDirectory: Sendable {
         return sum
     }
 
-    package static func segment(named name: String) -> SegmentID? { segment(named: name, suffix: ".wal") }
+    package static func segment(named name: String) -> SegmentID? { segment(named: name, suffix: suffix) }
 
-    /// A segment kept aside because it holds what has no file kind yet (design.md §3).
-    package static func keptSegment(named name: String) -> SegmentID? { segment(named: name, suffix: ".kept") }
+    /// A segment kept aside because it holds what is in no file (docs/formats/wal.md).
+    package static func keptSegment(named name: String) -> SegmentID? { segment(named: name, suffix: keptSuffix) }
 
     private static func segment(named name: String, suffix: String) -> SegmentID? {
         guard name.hasSuffix(suffix), name.utf8.count == 20 + suffix.utf8.count else { return nil }

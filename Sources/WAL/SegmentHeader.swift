@@ -88,7 +88,7 @@ package struct SegmentHeader: Equatable, Sendable {
     }
 
     /// The first 4096 bytes of the file.
-    func encode() -> [UInt8] {
+    package func encode() -> [UInt8] {
         var out = ByteWriter(reserving: Int(WALFormat.blockBytes))
         out.raw(Self.magic)
         out.u32(0)

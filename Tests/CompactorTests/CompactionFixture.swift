@@ -1,6 +1,8 @@
 import Bytes
 import Compactor
 import DiskIO
+import Logging
+import Metrics
 import Parquet
 import Samples
 import TestKit
@@ -34,6 +36,8 @@ struct CompactionFixture {
     let clock = ManualClock()
     let layout = VolumeLayout(root: "/v")
     var tables = TableLayout.cloudzero
+    var promotedLabels: [String] = []
+    var writesOthers = true
     static let volume = VolumeID(high: 1, low: 2)
     static let hour: Int64 = 1_782_918_000_000  // 2026-07-01T15:00:00Z
 
@@ -46,6 +50,8 @@ struct CompactionFixture {
             clusterName: "c1", cloudAccountID: "123", rowsPerFile: 1_000_000, interval: .seconds(600),
             dedupWindow: .seconds(7200), configuration: 9, createdBy: "cirrus version 0.1.0 (build test)")
         options.layout = tables
+        options.promotedLabels = promotedLabels
+        options.writesOthers = writesOthers
         return options
     }
 
@@ -129,9 +135,25 @@ struct CompactionFixture {
         return try Compaction(options, volume: Self.volume, layout: layout, in: disk).run(plan)
     }
 
-    /// Every row of every file in `outbox/`.
+    /// The compactor of a start.
+    func service(
+        _ recovered: RecoveredVolume? = nil, rowsPerFile: Int? = nil, isHourly: Bool = false,
+        onPublish: @escaping @Sendable (CompactionReport) -> Void = { _ in }
+    ) throws -> CompactorService {
+        var options = options
+        options.isHourly = isHourly
+        if let rowsPerFile { options.rowsPerFile = rowsPerFile }
+        return CompactorService(
+            options, recovered: try recovered ?? recoverVolume(), layout: layout, fileSystem: disk,
+            clocks: clock.clocks,
+            metrics: CompactorMetrics(MetricsRegistry()),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onPublish: onPublish)
+    }
+
+    /// Every sample of every file in `outbox/`.
     func publishedRows() throws -> [TestRow] {
-        try disk.list(layout.outbox).flatMap { name in try rows("\(layout.outbox)/\(name)") }
+        let names = try disk.list(layout.outbox).filter { ReferenceID($0)?.kind.isOfSamples ?? true }
+        return try names.flatMap { name in try rows("\(layout.outbox)/\(name)") }
     }
 
     func rows(_ path: String) throws -> [TestRow] {

@@ -1,7 +1,5 @@
 import Compactor
 import DiskIO
-import Logging
-import Metrics
 import Parquet
 import Samples
 import Synchronization
@@ -206,20 +204,13 @@ struct PublicationCrashTests {
         try Self.expectOnce(fixture, "given up")
     }
 
-    private static func service(_ fixture: CompactionFixture, _ found: RecoveredVolume) -> CompactorService {
-        CompactorService(
-            fixture.options, recovered: found, layout: fixture.layout, fileSystem: fixture.disk,
-            clocks: fixture.clock.clocks, metrics: CompactorMetrics(MetricsRegistry()),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, onPublish: { _ in })
-    }
-
     @Test(
         "a manifest whose directory was not synced is not acted upon: the power goes at every instant of the next try",
         arguments: [true, false])
     func unsyncedManifest(isKilled: Bool) throws {
         for operation in 0..<1_000 {
             let fixture = try Self.prepared()
-            let service = Self.service(fixture, try fixture.recoverVolume())
+            let service = try fixture.service()
             let isNamed = Mutex(false)
             fixture.disk.inject(
                 Injection { call in
@@ -249,7 +240,7 @@ struct PublicationCrashTests {
             let before = fixture.disk.operationCount
             let found = try fixture.recoverVolume()
             let recoveryCount = fixture.disk.operationCount - before
-            let service = Self.service(fixture, found)
+            let service = try fixture.service(found)
             fixture.disk.inject(.at(operation + recoveryCount, .error(Errno.inputOutput)))
             service.start()
             // Fails or not: what counts is what is there in the end.

@@ -18,7 +18,8 @@ struct DeterminismTests {
         for seed in seeds {
             var random = SeededGenerator(seed: UInt64(seed))
             var fixture = try CompactionFixture()
-            if seed % 2 == 1 { fixture.tables = .native(promotedLabels: ["pod", "absent"]) }
+            if seed % 2 == 1 { fixture.tables = .native }
+            fixture.promotedLabels = ["pod", "absent"]
             try fixture.write(segments(&random))
             var options = fixture.options
             options.rowsPerFile = Int.random(in: 20...400, using: &random)

@@ -18,7 +18,8 @@ struct NativeLayoutTests {
 
     private static func fixture(_ promotedLabels: [String] = ["pod", "node"]) throws -> CompactionFixture {
         var fixture = try CompactionFixture()
-        fixture.tables = .native(promotedLabels: promotedLabels)
+        fixture.tables = .native
+        fixture.promotedLabels = promotedLabels
         return fixture
     }
 
@@ -27,7 +28,7 @@ struct NativeLayoutTests {
     }
 
     /// A histogram and an exemplar of the first sample's series, and a family's metadata.
-    private static func addOthers(_ encoder: inout BatchEncoder, _ references: [UInt32]) {
+    static func addOthers(_ encoder: inout BatchEncoder, _ references: [UInt32]) {
         guard let reference = references.first else { return }
         encoder.addHistogram(reference, timestamp: hour + 7, from: .v2, message: histogram.span.bytes)
         let (name, text) = (Array("trace".utf8), Array("t1".utf8))
@@ -40,7 +41,7 @@ struct NativeLayoutTests {
     }
 
     /// The cells of each column of the files of a kind, as texts: nothing for an absent value, lists in brackets.
-    private static func columns(_ fixture: CompactionFixture, _ kind: String) throws -> [String: [String]] {
+    static func columns(_ fixture: CompactionFixture, _ kind: String) throws -> [String: [String]] {
         var columns: [String: [String]] = [:]
         for name in try fixture.disk.list(fixture.layout.outbox).sorted() where name.hasPrefix("\(kind)_") {
             let file = try ParquetFile(source: try StoredFile("\(fixture.layout.outbox)/\(name)", in: fixture.disk))

@@ -70,12 +70,27 @@ struct ReaderEvidenceTests {
         ("257-entries", (0..<257).map { sample(["__name__", "m\($0)"], hour, Double($0)) }),
     ]
 
-    @Test(arguments: 0..<texts.count) func text(index: Int) throws {
-        try Self.check(Self.texts[index].name, Self.texts[index].samples)
+    private static let layouts: [TableLayout] = [.cloudzero, .native]
+
+    @Test(arguments: 0..<texts.count, layouts) func text(index: Int, layout: TableLayout) throws {
+        try Self.check(Self.texts[index].name, Self.texts[index].samples, layout: layout)
     }
 
-    @Test(arguments: 0..<numbers.count) func number(index: Int) throws {
-        try Self.check(Self.numbers[index].name, Self.numbers[index].samples)
+    @Test(arguments: 0..<numbers.count, layouts) func number(index: Int, layout: TableLayout) throws {
+        try Self.check(Self.numbers[index].name, Self.numbers[index].samples, layout: layout)
+    }
+
+    /// Pages without a single value of a column, and pages of NaN alone, over two row groups.
+    @Test func nullPages() throws {
+        let rows = (0..<300_000).map { row in
+            let isEarly = row < 150_000
+            let labels = isEarly ? ["__name__", "m0"] : ["__name__", "m1", "pod", "p"]
+            let start = isEarly ? 0 : Self.hour - 1
+            return TestSample(
+                labels: labels + ["series", "\(row % 100)"], timestamp: Self.hour + Int64(row),
+                value: isEarly ? .nan : Double(row), start: start)
+        }
+        try Self.check("null-pages", rows, batchRows: 10_000, layout: .native)
     }
 
     /// More rows than a row group has, and files of 100,000.
@@ -91,9 +106,11 @@ struct ReaderEvidenceTests {
 
     private static func check(
         _ name: String, _ samples: [TestSample], batchRows: Int = 2000, rowsPerFile: Int = 1_000_000,
-        profile: WriterProfile = .compat
+        profile: WriterProfile = .compat, layout: TableLayout = .cloudzero
     ) throws {
-        let fixture = try CompactionFixture()
+        var fixture = try CompactionFixture()
+        fixture.tables = layout
+        fixture.promotedLabels = ["node", "pod"]
         let batches = stride(from: 0, to: samples.count, by: batchRows).map {
             Array(samples[$0..<min(samples.count, $0 + batchRows)])
         }
@@ -108,7 +125,7 @@ struct ReaderEvidenceTests {
             .run(plan)
         #expect(report.rows("written") + report.rows("deduplicated") == samples.count)
         guard let evidence = ProcessInfo.processInfo.environment["CIRRUS_EVIDENCE"] else { return }
-        let folder = "\(evidence)/parquet/\(name)"
+        let folder = "\(evidence)/\(layout == .native ? "native" : "parquet")/\(name)"
         try FileManager.default.createDirectory(atPath: "\(folder)/wal", withIntermediateDirectories: true)
         for (name, bytes) in log where name.hasSuffix(".wal") {
             try Data(try #require(bytes)).write(to: URL(filePath: "\(folder)/wal/\(name)"))

@@ -21,6 +21,11 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.parquet"))
 
 
+def sample_files(folder: Path) -> list[Path]:
+    """Histograms, exemplars and metadata are in files of other kinds."""
+    return [file for file in files_below(folder) if file.name.startswith(("metrics_", "observability_"))]
+
+
 def _rows(triples) -> list[Row]:
     parsed: dict[str, tuple] = {}
     rows = []
@@ -51,7 +56,7 @@ def read_by_pyarrow(files: list[Path]) -> list[Row]:
 
 def read_rows(folder: Path) -> list[Row]:
     """Every row below `folder`; DuckDB and pyarrow must agree on them, and each file on its name."""
-    files = files_below(folder)
+    files = sample_files(folder)
     assert files, f"no Parquet file below {folder}"
     check_names(files)
     rows = read_by_duckdb(files)

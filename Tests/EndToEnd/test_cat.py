@@ -5,7 +5,9 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
+from parquet_rows import files_below
 from processes import czctl_path, wait_until
 from receiver import NOW, Receiver, labels, samples_of
 from remote_write import STALE, Sender, from_bits, snappy
@@ -115,20 +117,40 @@ def test_running_killed_and_stopped(receiver):
     assert named.returncode == 0 and named.stdout.count("\nstates{") == 50
 
 
-def test_kept_segments(make_cirrus, encoder):
-    """Kept aside for its histograms after its samples became a file."""
-    cirrus = make_cirrus()
-    cirrus.start("run")
+def test_kept_segments(make_cirrus, encoder, tmp_path):
+    """Kept aside for its histograms where no destination takes their files; they become files where one does."""
+    cirrus = make_cirrus(database={"cost_max_interval": "1h"}, wal={"segment_age": "1h"})
+    program = cirrus.start("collector")
     request = encoder.one.WriteRequest()
-    request.ParseFromString(encoder.v1(one_series("kept")))
-    request.timeseries[0].histograms.add(timestamp=NOW)
-    assert Sender(cirrus.port).post(snappy(request.SerializeToString()))[0] == 204
-    cirrus.drain()
+    for name in ("first", "kept"):  # the first batch of a volume is compacted at once
+        request.ParseFromString(encoder.v1(one_series(name)))
+        if name == "kept":
+            request.timeseries[0].histograms.add(timestamp=NOW)
+        assert Sender(cirrus.port).post(snappy(request.SerializeToString()))[0] == 204
+        wait_until(lambda: files_below(cirrus.data / "outbox"), "the first file")
+    program.kill()
+    both = cirrus.config.read_text()
+    (tmp_path / "key").write_text("key")
+    settings = yaml.safe_load(both) | {"destination": {"kind": "cloudzero"}}
+    settings["cloudzero"] = {"api_key_path": str(tmp_path / "key"), "host": "127.0.0.1:9", "use_http": True}
+    cirrus.config.write_text(yaml.safe_dump(settings))
+    program = cirrus.start("collector")
+    assert cirrus.command("flush", "--config", cirrus.config).returncode == 0
     (kept,) = (cirrus.data / "wal").glob("*.kept")
     for arguments in (["--data", cirrus.data], [kept]):
         result = cirrus.command("cat", *arguments)
         assert result.returncode == 0, result.stderr
         assert 'histogram kept{job="a"} ' in result.stdout
+    assert cirrus.status()["log"]["kept"]["segments"] == 1
+    program.kill()
+    cirrus.config.write_text(both)
+    cirrus.start("run")
+    cirrus.drain()
+    assert not list((cirrus.data / "wal").glob("*.kept"))
+    kinds = sorted(file.name.split("_")[0] for file in files_below(cirrus.destination))
+    assert kinds == ["histograms", "metrics", "metrics"]
+    balance = cirrus.status()["balance"][0]
+    assert balance["total"] == balance["uploaded"] == 2 * len(one_series("x")[0][1])
 
 
 def test_damage_is_told_and_the_rest_printed(receiver):

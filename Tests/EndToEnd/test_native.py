@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import polars
 import pyarrow.parquet
 import pytest
 
-from processes import ROOT
+from parquet_rows import read_rows
+from processes import ROOT, wait_until
 from remote_write import V1, V2, Sender, snappy
-from test_v2_sender import START_MS, STEP_MS, known_requests, send_all, series_labels
+from test_v2_sender import START_MS, STEP_MS, expected_rows, known_requests, send_all, series_labels
+from upload_api import API_KEY, UploadAPI
 
 CHECKER = ROOT / "Tests/Independent/check_file.py"
 PROMOTED = ["namespace", "pod", "container", "node"]
@@ -124,8 +127,9 @@ def row_of(row: dict) -> tuple:
             row["start_timestamp"])  # fmt: skip
 
 
-def check_files(cirrus):
-    for kind, schema in SCHEMAS.items():
+def check_files(cirrus, kinds=tuple(SCHEMAS)):
+    for kind in kinds:
+        schema = SCHEMAS[kind]
         for path in sorted((cirrus.destination / kind).rglob("*.parquet")):
             spec = cirrus.home / f"{kind}.json"
             spec.write_text(json.dumps(schema))
@@ -252,9 +256,8 @@ def labels_of(row: dict) -> tuple:
     return tuple(sorted((labels | {"__name__": row["metric_name"]}).items()))
 
 
-def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, encoder):
-    cirrus = native(make_cirrus)
-    cirrus.start()
+def send_everything(cirrus, encoder) -> tuple[list, list[dict]]:
+    """Samples, and all that is no sample. The series with samples, and what the histograms' columns must say."""
     series = known_requests("mixed")[0][:4]
     request = encoder.v2_request(series + [(series_labels(n, "latency"), []) for n in range(3)])
     wanted = []
@@ -274,29 +277,40 @@ def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, 
     request.timeseries[0].metadata.type = 1
     request.timeseries[0].metadata.help_ref = trace + 4
     assert Sender(cirrus.port).post(snappy(request.SerializeToString()), V2)[0] == 204
-    cirrus.drain()
-    assert not list((cirrus.data / "wal").glob("*.kept"))
+    return series, wanted
 
-    paths = files(cirrus, "histograms")
+
+def check_others(lake, series: list, wanted: list[dict]):
+    paths = files(lake, "histograms")
     for read in (by_pyarrow, by_duckdb, by_polars):
         rows = sorted(map(found_histogram, read(paths)), key=lambda row: (row["labels"], row["timestamp"]))
         assert rows == sorted(wanted, key=lambda row: (row["labels"], row["timestamp"])), read.__name__
     for read in (by_pyarrow, by_duckdb, by_polars):
         found = {
             (labels_of(row), row["timestamp"], bits(row["value"]), tuple(dict(row["exemplar_labels"]).items()))
-            for row in read(files(cirrus, "exemplars"))
+            for row in read(files(lake, "exemplars"))
         }
         assert found == {
             (series[0][0], START_MS, bits(-0.0), (("trace_id", "abc"),)),
             (series[1][0], START_MS + 1, bits(2.5), ()),
         }
-    metadata = by_pyarrow(files(cirrus, "metadata"))
+    metadata = by_pyarrow(files(lake, "metadata"))
     assert [(row["metric_family"], row["type"], row["unit"], row["help"]) for row in metadata] == [
         ("latency_0_total", "histogram", "s", "seconds of waiting"),
         ("mixed_0_total", "counter", "", "a shorter name, and behind it"),
     ]
     frame = fastparquet.ParquetFile(paths).to_pandas()
     assert [bits(value) for value in frame["sum"]] == [bits(row["sum"]) for row in by_pyarrow(paths)]
+
+
+def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, encoder):
+    cirrus = native(make_cirrus)
+    cirrus.start()
+    series, wanted = send_everything(cirrus, encoder)
+    cirrus.drain()
+    assert not list((cirrus.data / "wal").glob("*.kept"))
+    check_others(cirrus, series, wanted)
+    paths = files(cirrus, "histograms")
     check_files(cirrus)
     verified = [path for kind in SCHEMAS for path in files(cirrus, kind)]
     assert cirrus.command("verify", "--deep", *verified).returncode == 0
@@ -306,6 +320,57 @@ def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, 
     assert replayed.returncode == 2 and "layout native" in replayed.stderr
     refused = cirrus.command("query", *paths)
     assert refused.returncode != 0 and "without the column value" in refused.stderr
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_layout_cloudzero_has_the_same_files_beside_its_samples(make_cirrus, encoder, tmp_path, is_mixed):
+    """Each row once, nothing kept aside, and the upload API is given samples alone."""
+    lake = {"kind": "directory", "path": str(tmp_path / "lake")}
+    api = UploadAPI()
+    try:
+        key = tmp_path / "api-key"
+        key.write_text(API_KEY)
+        cirrus = make_cirrus(
+            destinations=[lake, {"kind": "cloudzero"}][: 1 + is_mixed],
+            cloudzero={"api_key_path": str(key), "host": api.host, "use_http": True},
+        )
+        cirrus.destination = tmp_path / "lake"
+        cirrus.start()
+        series, wanted = send_everything(cirrus, encoder)
+        cirrus.drain()
+        objects = api.objects()
+    finally:
+        api.stop()
+    assert not list((cirrus.data / "wal").glob("*.kept"))
+    assert not list((cirrus.data / "outbox").iterdir())
+    check_others(cirrus, series, wanted)
+    samples = sorted(cirrus.destination.glob("dt=*/hr=*/*.parquet"))
+    assert {path.name.split("_")[0] for path in samples} == {"metrics"}
+    assert sorted(objects) == ([path.name for path in samples] if is_mixed else [])
+    assert read_rows(cirrus.destination) == expected_rows([series])
+    status = cirrus.status()
+    rows = len(expected_rows([series]))
+    names = ["cloudzero", "directory"] if is_mixed else ["directory"]
+    assert [(one["destination"], one["uploaded"], one["total"]) for one in status["balance"]] == [
+        (name, rows, rows) for name in names
+    ]
+    assert status["unsent"]["files"] == 0 and status["log"]["kept"]["segments"] == 0
+    for kind in ("histograms", "exemplars", "metadata"):
+        assert cirrus.command("verify", "--deep", *files(cirrus, kind)).returncode == 0
+    check_files(cirrus, ["histograms", "exemplars", "metadata"])
+    with duckdb.connect() as connection:
+        found = [connection.execute(query).fetchall() for query in documented("sql", cirrus.destination)[2:]]
+    assert found[0] and found[1]
+    # The ledger is lost: a directory's rows come back for every kind, the upload API's for samples.
+    assert cirrus.programs[-1].stop() == 0
+    (cirrus.data / "ledger.sqlite").unlink()
+    cirrus.start()
+    wait_until(lambda: cirrus.status()["balance"][0]["uploaded"] == rows, "the rows of the directories", 30)
+    assert [one["total"] for one in cirrus.status()["balance"]] == [rows] * len(names)
+    with contextlib.closing(sqlite3.connect(cirrus.data / "ledger.sqlite")) as ledger:
+        query = "select distinct substr(file, 1, 4), destination from shipment order by 1, 2"
+        places = [(kind, "directory") for kind in ("exem", "hist", "meta")] + [("metr", name) for name in names]
+        assert ledger.execute(query).fetchall() == places
 
 
 def test_once_in_one_file_through_kills(make_cirrus, encoder):

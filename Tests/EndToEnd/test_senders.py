@@ -84,35 +84,34 @@ class Prometheus:
 
 
 class Stored:
-    """What the log and the files hold, by readers that are not ours."""
+    """What the files hold, by a reader that is not ours."""
 
-    def __init__(self, cirrus, encoder):
-        self.samples: dict[tuple, list[int]] = defaultdict(list)  # (labels, timestamp) → bits
-        self.histograms: dict[tuple, list] = defaultdict(list)  # (labels, timestamp) → messages
+    def __init__(self, cirrus):
+        self.samples: dict[tuple, list[str]] = defaultdict(list)  # (labels, timestamp) → values
+        self.histograms: dict[tuple, list[dict]] = defaultdict(list)  # (labels, timestamp) → rows
         self.exemplars: Counter = Counter()
-        self.metadata: set[tuple] = set()
-        folder = cirrus.data / "wal"
-        for path in sorted(folder.glob("*.kept")):
-            self.read(wal_reader.read_segment(path), encoder)
-        # What Parquet has no place for stays in the log; samples are in files, once.
-        files = [str(file) for file in files_below(cirrus.destination)]
-        query = "select labels, epoch_ms(timestamp), value from read_parquet(?, hive_partitioning = false)"
+        assert not list((cirrus.data / "wal").glob("*.kept"))
         with duckdb.connect() as connection:
-            for labels, timestamp, value in connection.execute(query, [files]).fetchall():
-                self.samples[labels, timestamp].append(value)
 
-    def read(self, segment, encoder):
-        series: dict = {}
-        for record in segment.records:
-            if record.kind != 1:
-                continue
-            batch = wal_reader.read_batch(record.payload(), series)
-            for reference, timestamp, _, message in batch.histograms:
-                histogram = encoder.one.Histogram.FromString(message)
-                self.histograms[series[reference][1], timestamp].append(histogram)
-            for reference, timestamp, bits, labels in batch.exemplars:
-                self.exemplars[series[reference][1], timestamp, bits, labels] += 1
-            self.metadata.update(batch.metadata)
+            def rows(folder: str) -> list[dict]:
+                query = "select *, epoch_ms(timestamp) as ms from read_parquet(?, hive_partitioning = false)"
+                found = connection.execute(query, [f"{cirrus.destination}/{folder}/**/*.parquet"])
+                names = [column[0] for column in found.description]
+                return [dict(zip(names, row)) for row in found.fetchall()]
+
+            for row in rows("dt=*"):
+                self.samples[row["labels"], row["ms"]].append(row["value"])
+            for row in rows("histograms"):
+                self.histograms[self.series(row), row["ms"]].append(row)
+            for row in rows("exemplars"):
+                bits = struct.pack("<d", row["value"])
+                self.exemplars[self.series(row), row["ms"], bits, tuple(row["exemplar_labels"].items())] += 1
+            self.families = {(row["type"], row["metric_family"], row["help"]) for row in rows("metadata")}
+
+    @staticmethod
+    def series(row: dict) -> tuple:
+        promoted = {name: row[name] for name in ("namespace", "pod", "container", "node") if row[name] is not None}
+        return tuple(sorted((row["labels"] | promoted | {"__name__": row["metric_name"]}).items()))
 
 
 def refused(cirrus) -> dict[str, int]:
@@ -160,7 +159,7 @@ def test_prometheus_with_everything_on(make_cirrus, encoder, programs, tmp_path,
     exporter.stop()
     cirrus.drain()
 
-    stored = Stored(cirrus, encoder)
+    stored = Stored(cirrus)
     assert all(len(values) == 1 for values in stored.samples.values())
     assert all(len(values) == 1 for values in stored.histograms.values())
     assert sum(map(len, stored.samples.values())) == sent["samples"]
@@ -168,9 +167,11 @@ def test_prometheus_with_everything_on(make_cirrus, encoder, programs, tmp_path,
     assert stored.exemplars.total() == sent["exemplars"] and max(stored.exemplars.values()) == 1
     check_values(stored, scraped)
     check_histograms(stored, scraped)
-    families = {(kind, family, help) for kind, family, help, _ in stored.metadata}
-    assert {(1, "synthetic_total", "A counter of scrapes."), (2, "synthetic_gauge", "A gauge of scrapes."),
-            (3, "synthetic_seconds", "A native histogram.")} <= families  # fmt: skip
+    assert {("counter", "synthetic_total", "A counter of scrapes."),
+            ("gauge", "synthetic_gauge", "A gauge of scrapes."),
+            ("histogram", "synthetic_seconds", "A native histogram.")} <= stored.families  # fmt: skip
+    [balance] = cirrus.status()["balance"]
+    assert balance["total"] == balance["uploaded"] == sent["samples"]
     summarize(
         f"prometheus: {time.monotonic() - started:.0f} s, 3 restarts, {scraped} scrapes: sent and stored"
         f" {sent['samples']:,} samples, {sent['histograms']:,} histograms, {sent['exemplars']:,} exemplars;"
@@ -207,23 +208,18 @@ def check_values(stored: Stored, scraped: int):
 
 def check_histograms(stored: Stored, scraped: int):
     by_series: dict[tuple, list] = defaultdict(list)
-    for (labels, timestamp), (message,) in stored.histograms.items():
-        by_series[labels].append((timestamp, message))
+    for (labels, timestamp), (row,) in stored.histograms.items():
+        by_series[labels].append((timestamp, row))
     assert len(by_series) == HISTOGRAMS
     for labels, found in by_series.items():
         found.sort(key=lambda pair: pair[0])
-        for timestamp, message in found:
-            assert message.timestamp == timestamp
-            if struct.pack("<d", message.sum) == struct.pack("<Q", 0x7FF0000000000002):
+        for _, row in found:
+            if struct.pack("<d", row["sum"]) == struct.pack("<Q", 0x7FF0000000000002):
                 continue  # a stale marker
-            counts, total = [], 0
-            for delta in message.positive_deltas:
-                total += delta
-                counts.append(total)
-            scrape = int(message.sum)
-            assert counts == bucket_counts(scrape) and message.count_int == sum(counts) + 7
-            assert (message.schema, message.zero_count_int, message.zero_threshold) == (3, 7, 1e-128)
-            assert [(span.offset, span.length) for span in message.positive_spans] == [(1, BUCKETS)]
+            counts = row["positive_counts"]
+            assert counts == bucket_counts(int(row["sum"])) and row["count"] == sum(counts) + 7
+            assert (row["schema"], row["zero_count"], row["zero_threshold"]) == (3, 7, 1e-128)
+            assert (row["positive_span_offsets"], row["positive_span_lengths"]) == ([1], [BUCKETS])
         assert len(found) >= scraped - 2
 
 

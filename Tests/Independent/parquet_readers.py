@@ -2,7 +2,8 @@
 
     python Tests/Independent/parquet_readers.py DIRECTORY      as CIRRUS_EVIDENCE left it; exit 1 when anything differs
 
-DIRECTORY/parquet has a folder a case: `wal/` is the log before compaction, beside it stand the files that came out.
+DIRECTORY/parquet has a folder a case: `wal/` is the log before compaction, beside it stand the files that came out;
+DIRECTORY/native has the same of layout `native`.
 The rows they must hold are computed here, from the log as `wal_reader.py` reads it. Each file is then checked byte by
 byte by `check_file.py`, and read by every reader, each in a process of its own: some crash where others raise.
 """
@@ -18,6 +19,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+import native_rows
 import wal_reader
 
 READERS = ["pyarrow", "duckdb", "polars", "fastparquet", "datafusion"]
@@ -49,7 +51,8 @@ def decimal_text(bits: int) -> str:
 
 
 def rows_of(log: Path) -> dict[int, list[tuple]]:
-    """What the files hold, by hour: metric, node, created, timestamp, labels, value; in the order of their rows."""
+    """What the files hold, by hour: metric, node, created, timestamp, labels, value; in the order of their rows. Behind
+    these stand the labels, the value's bits and the start as they were sent."""
     hours: dict[int, list[tuple]] = {}
     seen = set()
     texts: dict[tuple, tuple] = {}
@@ -59,7 +62,7 @@ def rows_of(log: Path) -> dict[int, list[tuple]]:
             if wal_reader.KINDS.get(record.kind) != "batch":
                 continue
             batch = wal_reader.read_batch(record.payload(), series)
-            for reference, timestamp, _, bits in batch.samples:
+            for reference, timestamp, start, bits in batch.samples:
                 streams, labels = series[reference]
                 assert streams == COST, "the evidence is of one stream"
                 if (labels, timestamp, bits) in seen:
@@ -69,7 +72,7 @@ def rows_of(log: Path) -> dict[int, list[tuple]]:
                     pairs = dict(labels)
                     texts[labels] = (pairs.get("__name__", ""), pairs.get("node", ""), go_json(pairs))
                 metric, node, json_text = texts[labels]
-                row = (metric, node, batch.received_ms, timestamp, json_text, decimal_text(bits))
+                row = (metric, node, batch.received_ms, timestamp, json_text, decimal_text(bits), labels, bits, start)
                 hours.setdefault(timestamp // HOUR, []).append(row)
     for rows in hours.values():
         rows.sort(key=lambda row: (row[0].encode(), row[4].encode(), row[3]))
@@ -98,6 +101,10 @@ def hashes_of(hour: int, rows: list[tuple]) -> dict[str, str]:
     return found
 
 
+def is_native(path: Path) -> bool:
+    return path.parent.parent.name == "native"
+
+
 def expected(case: Path) -> dict[Path, tuple[int, dict[str, str]]]:
     """Rows and hashes of each file of a case. Its files of an hour hold that hour's rows, one after the other."""
     left = rows_of(case / "wal")
@@ -106,7 +113,8 @@ def expected(case: Path) -> dict[Path, tuple[int, dict[str, str]]]:
     for name, count in counts:
         hour = int(name.split("_")[1]) // HOUR
         rows, left[hour] = left[hour][:count], left[hour][count:]
-        found[case / name] = (len(rows), hashes_of(hour, rows))
+        hashes = native_rows.hashes_of(rows) if is_native(case / name) else hashes_of(hour, rows)
+        found[case / name] = (len(rows), hashes)
     missing = sum(len(rows) for rows in left.values())
     if missing:
         found[case / "no file"] = (missing, {})
@@ -120,8 +128,9 @@ def structure(path: Path) -> tuple[list[str], dict]:
     check_file.ok.clear()
     check_file.failed.clear()
     options = argparse.Namespace(
-        native=None, any_schema=False, root="ParquetMetric", require={"crc", "page_index", "statistics"}, strict=True
-    )
+        native=None, any_schema=is_native(path), root="Sample" if is_native(path) else "ParquetMetric",
+        require={"crc", "page_index", "statistics"}, strict=True,
+    )  # fmt: skip
     report = check_file.part1(str(path), options)
     check_file.queries(str(path), report)
     return [f"{name}: {detail}" for name, detail in check_file.failed], report
@@ -134,7 +143,10 @@ def read_all(reader: str, paths: list[str]):
     schema = check_file.CLOUDZERO
     for path in paths:
         print(f"reading {path}", flush=True)
-        print(json.dumps(check_file.run_reader(reader, path, schema)), flush=True)
+        if is_native(Path(path)):
+            print(json.dumps(native_rows.reading(reader, path)), flush=True)
+        else:
+            print(json.dumps(check_file.run_reader(reader, path, schema)), flush=True)
 
 
 def readings(reader: str, paths: list[Path]) -> dict[Path, dict]:
@@ -155,7 +167,8 @@ def main() -> int:
     if sys.argv[1] == "--reader":
         read_all(sys.argv[2], sys.argv[3:])
         return 0
-    cases = sorted(path for path in (Path(sys.argv[1]) / "parquet").iterdir() if path.is_dir())
+    folders = [Path(sys.argv[1]) / name for name in ("parquet", "native")]
+    cases = sorted(path for folder in folders for path in folder.iterdir() if path.is_dir())
     wanted: dict[Path, tuple[int, dict[str, str]]] = {}
     for case in cases:
         wanted |= expected(case)
@@ -164,11 +177,13 @@ def main() -> int:
     for path in paths:
         problems, report = structure(path)
         wrong += [f"{path}: {problem}" for problem in problems]
-        if report.get("hash") != wanted[path][1] or report.get("rows") != wanted[path][0]:
+        hashes = report.get("hash") if not is_native(path) else wanted[path][1]  # it has none of nested columns
+        if hashes != wanted[path][1] or report.get("rows") != wanted[path][0]:
             wrong.append(f"{path}: check_file.py reads other rows than the log's")
     for reader in READERS:
-        found = readings(reader, paths)
-        for path in paths:
+        read = [path for path in paths if reader in native_rows.READERS or not is_native(path)]
+        found = readings(reader, read)
+        for path in read:
             reading = found.get(path, {"error": "not read: the process ended before"})
             rows, hashes = wanted[path]
             if "error" in reading:

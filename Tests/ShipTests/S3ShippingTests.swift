@@ -25,6 +25,17 @@ import Testing
     /// dt and hour of the file numbered 0.
     static let folder = "dt=2025-07-01/hr=20"
 
+    @Test(arguments: [
+        ("", "histograms/\(folder)"), ("a/b", "a/b/histograms/\(folder)"),
+        ("a/dt={dt}/hr={hr}", "a/histograms/\(folder)"), ("{kind}-x", "histograms-x/\(folder)"),
+    ])
+    func whatIsNoSampleHasAFolderOfItsOwn(prefix: String, place: String) async throws {
+        let name = try volume.addFile(0, kind: "histograms")
+        _ = await (try shipper(adjust: { $0.prefix = prefix })).pass()
+        let encoded = place.replacing("=", with: "%3D")
+        #expect(transport.seen.map(\.url) == ["https://lake.s3.eu-west-1.amazonaws.com/\(encoded)/\(name)"])
+    }
+
     @Test func aPUTIsSignedAndCarriesItsDigests() async throws {
         let name = try volume.addFile(0)
         let shipper = try shipper()

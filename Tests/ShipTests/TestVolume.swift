@@ -24,10 +24,12 @@ final class TestVolume: Sendable {
 
     /// A file with a name of the grammar that is right for its bytes.
     @discardableResult
-    func addFile(_ number: Int, bytes: [UInt8]? = nil, in folder: String? = nil) throws -> String {
+    func addFile(
+        _ number: Int, kind: String = "metrics", bytes: [UInt8]? = nil, in folder: String? = nil
+    ) throws -> String {
         let bytes = bytes ?? Array("parquet number \(number)".utf8)
         let hash = hex(Digest.of(bytes, .sha256)).prefix(32)
-        let name = "metrics_\(1_751_400_000_000 + number)_\(1_751_400_600_000 + number)_\(hash).parquet"
+        let name = "\(kind)_\(1_751_400_000_000 + number)_\(1_751_400_600_000 + number)_\(hash).parquet"
         try fileSystem.publish(bytes, at: "\(folder ?? layout.outbox)/\(name)")
         return name
     }

@@ -27,7 +27,9 @@ struct DirectorySender: Sender {
 
     /// Where the file of this id stands.
     func folder(of id: ReferenceID) -> String {
-        let parts = [path, byKind ? id.kind.rawValue : "", hive ? id.hivePartition : ""]
+        // A table is a folder, and what is no sample has tables of its own.
+        let kind = byKind || !id.kind.isOfSamples ? id.kind.rawValue : ""
+        let parts = [path, kind, hive ? id.hivePartition : ""]
         return parts.filter { !$0.isEmpty }.joined(separator: "/")
     }
 

@@ -69,6 +69,10 @@ extension Ledger {
         return names
     }
 
+    /// Rows of a file of samples, of another 0.
+    private static let samples =
+        "CASE WHEN file GLOB 'metrics_*' OR file GLOB 'observability_*' THEN COALESCE(rows, 0) ELSE 0 END"
+
     /// `destination IN (...)`; nil is every destination that the ledger knows.
     private static func among(_ destinations: [String]?) -> (condition: String, values: [SQLValue]) {
         guard let destinations else { return ("TRUE", []) }
@@ -111,8 +115,8 @@ extension Ledger {
                     """
                     UPDATE destination SET forgotten_files = forgotten_files + 1,
                     forgotten_bytes = forgotten_bytes + gone.bytes,
-                    forgotten_rows = forgotten_rows + COALESCE(gone.rows, 0)
-                    FROM (SELECT destination, bytes, rows FROM shipment WHERE file = ?) AS gone
+                    forgotten_rows = forgotten_rows + gone.samples
+                    FROM (SELECT destination, bytes, \(Self.samples) AS samples FROM shipment WHERE file = ?) AS gone
                     WHERE name = gone.destination
                     """, .text(file))
                 try connection.run("DELETE FROM shipment WHERE file = ?", .text(file))
@@ -140,7 +144,7 @@ extension Ledger {
         var query = try connection.prepare(
             """
             SELECT destination, state, SUM(files), SUM(bytes), SUM(rows) FROM
-            (SELECT destination, state, COUNT(*) AS files, SUM(bytes) AS bytes, SUM(COALESCE(rows, 0)) AS rows
+            (SELECT destination, state, COUNT(*) AS files, SUM(bytes) AS bytes, SUM(\(Self.samples)) AS rows
             FROM shipment GROUP BY destination, state
             UNION ALL SELECT name, 'purged', forgotten_files, forgotten_bytes, forgotten_rows FROM destination
             WHERE forgotten_files > 0) GROUP BY destination, state ORDER BY destination, state

@@ -136,6 +136,7 @@ package struct StateCount: Sendable, Equatable {
     package var state: ShipmentState
     package var files: Int64
     package var bytes: Int64
+    /// Samples; histograms, exemplars and metadata, which not every destination takes, are not counted.
     package var rows: Int64
 }
 

@@ -36,7 +36,7 @@ struct StatesTopic: HelpTopic {
             active       the newest: written now, or at the next start no more
             sealed       not written any more; its rows are still to become files
             committed    its rows are in files; it is being removed
-            kept         kept aside for its histograms, exemplars and metadata
+            kept         its samples are in files; a histogram, exemplar or metadata is not
 
             Of a file (czctl files list):
             ready        in outbox/, not yet tried, or with a URL
@@ -60,7 +60,7 @@ struct WALFormatTopic: HelpTopic {
             wal/ holds segments, <id>.wal, of which only the newest is written. All numbers are little endian.
 
             <id>.wal                  a segment: a header of 4096 bytes, then records
-            <id>.kept                 one kept for its histograms, exemplars and metadata
+            <id>.kept                 one kept for a histogram, exemplar or metadata that is in no file
             <first>-<last>.commit     a manifest: the rows of these segments are in files, being published
             <first>-<last>.done       the same, finished; its requests are known until dedup.window is over
             prep-<id>.tmp             a segment being prepared: nothing in it was acknowledged

@@ -10,7 +10,7 @@ struct LogSurvey: Sendable {
         case active
         /// A commit manifest names it: its rows are in files already, and it is being removed.
         case committed
-        /// Kept aside for its histograms, exemplars and metadata; its samples are in files.
+        /// Kept aside for a histogram, exemplar or metadata that is in no file; its samples are in files.
         case kept
     }
 

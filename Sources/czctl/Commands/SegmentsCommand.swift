@@ -20,7 +20,7 @@ struct SegmentsList: AsyncParsableCommand {
         commandName: "list", abstract: "List segments: state, size, rows, age, and how each ends",
         discussion: """
             States: active (the newest), sealed (to be compacted), committed (its rows are in files; being removed), \
-            kept (for its histograms, exemplars and metadata).
+            kept (for a histogram, exemplar or metadata that is in no file).
 
             Examples:
               czctl segments list --data ./demo-data

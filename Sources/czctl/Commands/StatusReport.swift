@@ -57,7 +57,7 @@ struct StatusReport: Encodable, Sendable {
         var active = SegmentSum()
         /// In files already, being removed.
         var committed = SegmentSum()
-        /// Kept for histograms, exemplars and metadata.
+        /// Kept for histograms, exemplars and metadata that are in no file.
         var kept = SegmentSum()
         var oldestAt: String?
         /// How the newest segment ends: sealed, unsealed, torn, poisoned, damaged, missing.

@@ -1,4 +1,5 @@
 internal import DiskIO
+internal import Parquet
 internal import Ship
 internal import WAL
 
@@ -152,9 +153,13 @@ extension StatusInputs {
             rows: files.unsent.rows &+ undiscoveredRows, oldestAt: oldest.map(HumanText.time))
     }
 
-    private var undiscoveredRows: Int64 { files.undiscovered.reduce(0) { $0 &+ Int64($1.rows ?? 0) } }
+    private var undiscoveredRows: Int64 { Self.rows(files.undiscovered) }
 
-    /// One line a destination: each is to have every row once.
+    private static func rows(_ files: [FileSurvey.Undiscovered]) -> Int64 {
+        files.reduce(0) { $0 &+ Int64($1.rows ?? 0) }
+    }
+
+    /// Samples, one line a destination: each is to have every one once.
     fileprivate var balance: [StatusReport.Balance] {
         var names: [String?] = Set(files.counts.map(\.destination)).sorted()
         if names.isEmpty { names = [nil] }
@@ -163,7 +168,8 @@ extension StatusInputs {
                 files.counts.filter { $0.destination == name && states.contains($0.state) }.reduce(0) { $0 + $1.rows }
             }
             let inLog = Int64(clamping: log.rows)
-            let inOutbox = rows(.discovered, .allocated, .uploading, .failed) &+ undiscoveredRows
+            let waiting = files.undiscovered.filter { ReferenceID($0.name)?.kind.isOfSamples ?? false }
+            let inOutbox = rows(.discovered, .allocated, .uploading, .failed) &+ Self.rows(waiting)
             let uploaded = rows(.uploaded, .purging, .purged)
             let (abandoned, quarantined) = (rows(.abandoned), rows(.quarantined))
             return StatusReport.Balance(

@@ -123,7 +123,7 @@ struct Demo: AsyncParsableCommand {
         let path = data.hasPrefix("./") ? String(data.dropFirst(2)) : data
         print(
             "Try:  duckdb -c \"select metric_name, count(*), max(timestamp) from "
-                + "read_parquet('\(path)/shipped/**/*.parquet', hive_partitioning=true) "
+                + "read_parquet('\(path)/shipped/dt=*/**/*.parquet', hive_partitioning=true) "
                 + "group by 1 order by 2 desc limit 5\""
         )
         print("      czctl status --data \(data)        czctl files list --data \(data)")

@@ -60,8 +60,7 @@ struct ServiceEnvironment: Sendable {
             seriesPerSegment: limits.seriesPerSegment, segmentByteLimit: settings.wal.segmentByteLimit,
             segmentAge: settings.wal.segmentAge, rowsPerSegment: settings.database.recordLimit,
             dedupWindow: settings.dedup.window, dedupEntryLimit: 1_000_000,
-            // The cloudzero layout has no place for them (design.md §3).
-            keepsOthers: destinations.contains { $0.kind != .cloudzero },
+            keepsOthers: Self.takesOthers(destinations),
             classify: { [filter] in filter.streams(metric: $0) })
         options.hasObservability = filter.hasObservability
         options.futureTolerance = limits.futureTolerance
@@ -92,6 +91,11 @@ struct ServiceEnvironment: Sendable {
         return try FilterRule(pattern: filter.pattern, match: match)
     }
 
+    /// Whether some destination takes histograms, exemplars and metadata, as `DestinationOptions.takes` says.
+    private static func takesOthers(_ destinations: [DestinationSettings]) -> Bool {
+        destinations.contains { $0.kind != .cloudzero }
+    }
+
     /// One layout for all destinations: the configuration is checked for it.
     private var isNative: Bool { settings.destinations.contains { $0.layout == .native } }
 
@@ -103,8 +107,11 @@ struct ServiceEnvironment: Sendable {
             dedupWindow: settings.dedup.window, configuration: configurationFingerprint,
             createdBy: Version.createdBy)
         options.labelFilters = filter.labelFilters
+        options.isHourly = settings.parquet.isHourly
         options.profile = settings.parquet.profile == .compact ? .compact : .compat
-        if isNative { options.layout = .native(promotedLabels: settings.parquet.promotedLabels) }
+        if isNative { options.layout = .native }
+        options.promotedLabels = settings.parquet.promotedLabels
+        options.writesOthers = Self.takesOthers(settings.destinations)
         return options
     }
 
@@ -112,7 +119,8 @@ struct ServiceEnvironment: Sendable {
     var configurationFingerprint: UInt64 {
         var text = "\(settings.clusterName)\u{0}\(settings.cloudAccountID)\u{0}\(settings.database.recordLimit)"
         text += "\u{0}\(settings.metrics)\u{0}\(settings.parquet.profile)"
-        if isNative { text += "\u{0}native\u{0}\(settings.parquet.promotedLabels)" }
+        if isNative { text += "\u{0}native" }
+        if Self.takesOthers(settings.destinations) { text += "\u{0}\(settings.parquet.promotedLabels)" }
         // FNV-1a: a label for people and footers, nothing rests on it.
         return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }

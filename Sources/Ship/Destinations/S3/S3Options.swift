@@ -61,9 +61,12 @@ package struct S3Options: Sendable {
 }
 
 /// The key of a file's object, made of its name alone: `[prefix/]dt=…/hr=…/<name>`. The prefix may hold `{kind}`,
-/// `{dt}`, `{hr}`, `{cluster}`, `{account}` and `{region}`; with `{dt}` or `{hr}` in it no folder is added.
+/// `{dt}`, `{hr}`, `{cluster}`, `{account}` and `{region}`; with `{dt}` or `{hr}` in it no folder is added. What is no
+/// sample has a folder of its kind before that of the hour, also where the prefix does not hold it.
 struct ObjectKeyTemplate: Sendable {
     private let prefix: String
+    /// Of what is no sample.
+    private let kindPrefix: String
     private let fixed: [String: String]
 
     private static let names = ["kind", "dt", "hr", "cluster", "account", "region"]
@@ -71,6 +74,7 @@ struct ObjectKeyTemplate: Sendable {
 
     init(prefix: String, cluster: String, account: String, region: String) {
         self.prefix = prefix
+        kindPrefix = prefix.contains("{kind}") ? prefix : Self.addingKind(prefix)
         fixed = ["cluster": cluster, "account": account, "region": region]
     }
 
@@ -82,11 +86,20 @@ struct ObjectKeyTemplate: Sendable {
         return nil
     }
 
+    private static func addingKind(_ prefix: String) -> String {
+        var folders = prefix.split(separator: "/").map(String.init)
+        let hour = folders.firstIndex { $0.contains("{dt}") || $0.contains("{hr}") }
+        folders.insert("{kind}", at: hour ?? folders.endIndex)
+        return folders.joined(separator: "/")
+    }
+
     func key(of id: ReferenceID) -> String {
         // "dt=2026-07-01/hr=15"
         let hour = id.hivePartition.split(separator: "/").map { $0.split(separator: "=").last.map(String.init) ?? "" }
         let values = fixed.merging(["kind": id.kind.rawValue, "dt": hour[0], "hr": hour[1]]) { $1 }
-        let begin = values.reduce(prefix) { $0.replacing("{\($1.key)}", with: $1.value) }
+        let begin = values.reduce(id.kind.isOfSamples ? prefix : kindPrefix) {
+            $0.replacing("{\($1.key)}", with: $1.value)
+        }
         let namesHour = prefix.contains("{dt}") || prefix.contains("{hr}")
         return [begin, namesHour ? "" : id.hivePartition, id.description].filter { !$0.isEmpty }.joined(separator: "/")
     }
