@@ -1,14 +1,19 @@
 """`czctl status` on a live, a stopped and an empty directory."""
 
 import json
+import signal
 import sqlite3
 import subprocess
 import time
+
+import requests
 
 from processes import czctl_path, wait_until
 from remote_write import Sender, snappy
 from s3_servers import put_in_outbox
 from test_v2_sender import START_MS, series_labels
+
+STATUS = ("status", "-o", "json", "--data")
 
 
 def limit_seconds() -> float:
@@ -132,3 +137,46 @@ def test_disk_forecast(make_cirrus):
     assert abs(disk["full_in_seconds"] - disk["free_bytes"] / disk["growth_bytes_per_day"] * 86_400) < 86_400 * 30
     text = cirrus.command("status", "--data", cirrus.data).stdout
     assert " a day" not in text, "beyond ten years it is left out"
+
+
+def test_a_service_that_has_the_volume_and_does_not_answer(make_cirrus):
+    """As one that reads a large log, or hangs: not stopped."""
+    cirrus = make_cirrus()
+    service = cirrus.start()
+    service.process.send_signal(signal.SIGSTOP)
+    try:
+        answer, code = json.loads((result := cirrus.command(*STATUS, cirrus.data)).stdout), result.returncode
+        text = cirrus.command("status", "--data", cirrus.data)
+    finally:
+        service.process.send_signal(signal.SIGCONT)
+    assert (answer["state"], code, text.returncode) == ("degraded", 3, 3), answer
+    assert [problem["text"] for problem in answer["problems"]] == [
+        f"run pid {service.pid} has the volume and does not answer: it starts, stops or hangs"
+    ]
+    assert text.stdout.splitlines()[0].endswith("no answer   DEGRADED")
+    assert service.stop() == 0
+    assert cirrus.command(*STATUS, cirrus.data).returncode == 0
+
+
+def test_a_collector_without_a_shipper(make_cirrus, encoder):
+    cirrus = make_cirrus()
+    cirrus.start("collector")
+    assert cirrus.command(*STATUS, cirrus.data).returncode == 0, "nothing waits yet"
+    series = [(series_labels(n, "status"), [(START_MS, float(n))]) for n in range(100)]
+    assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    wait_until(lambda: list((cirrus.data / "outbox").glob("*.parquet")), "a file that waits")
+    result = cirrus.command(*STATUS, cirrus.data)
+    assert result.returncode == 3
+    for answer in json.loads(result.stdout), requests.get(cirrus.url + "/api/v1/status", timeout=10).json():
+        assert answer["state"] == "degraded"
+        assert answer["problems"][0]["text"] == "no shipper runs, and 1 files wait for one"
+    doctor = cirrus.command("doctor", "--config", cirrus.config, "--role", "collector", "--only", "service")
+    assert doctor.returncode == 3 and "no shipper runs" in doctor.stdout, doctor.stdout
+
+    # With one, both ports know both.
+    cirrus.start("shipper")
+    wait_until(lambda: not list((cirrus.data / "outbox").iterdir()), "a delivered file")
+    for port in (cirrus.port, cirrus.shipper_port):
+        answer = requests.get(f"http://127.0.0.1:{port}/api/v1/status", timeout=10).json()
+        assert [service["role"] for service in answer["services"]] == ["collector", "shipper"], port
+        assert (answer["state"], answer["intake"]["samples_received"]) == ("running", 100), port

@@ -6,9 +6,9 @@ struct StatusReport: Encodable, Sendable {
     enum State: String, Encodable, Sendable {
         /// A service answers, and nothing is wrong.
         case running
-        /// A service answers, and something is wrong: `problems` says what.
+        /// Something is wrong with a service, or with one that has the volume and does not answer: `problems` says what.
         case degraded
-        /// No service answers: stopped, killed, or never started.
+        /// No service has the volume: stopped, killed, or never started.
         case stopped
     }
 

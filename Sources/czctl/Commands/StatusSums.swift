@@ -4,12 +4,12 @@ internal import WAL
 
 extension StatusReport {
     /// The report that a service gives of its own volume.
-    /// - Parameter live: what it says of itself.
+    /// - Parameter own: what it says of itself; the other half of the service is asked.
     /// - Throws: `CommandFailure.notFound`, `IOError`.
     static func gather(
-        layout: VolumeLayout, fileSystem: any FileSystem, clocks: Clocks, live: LiveStatus?
+        layout: VolumeLayout, fileSystem: any FileSystem, clocks: Clocks, own: LiveStatus
     ) async throws -> StatusReport {
-        let live = live.map { [$0] } ?? []
+        let live = await LiveServices.beside(own, layout)
         return StatusReport(try await .gather(layout: layout, fileSystem: fileSystem, clocks: clocks, live: live))
     }
 
@@ -21,7 +21,8 @@ extension StatusReport {
         self.init(
             time: HumanText.time(inputs.now), path: inputs.layout.root, volume: inputs.volume.map { "\($0.id)" },
             shipperId: inputs.shipperID, isStopComplete: inputs.isStopComplete,
-            state: inputs.live.isEmpty ? .stopped : problems.isEmpty ? .running : .degraded, problems: problems,
+            state: inputs.live.isEmpty && inputs.silent.isEmpty ? .stopped : problems.isEmpty ? .running : .degraded,
+            problems: problems,
             services: inputs.live.map {
                 Service(
                     role: $0.role, version: $0.version, pid: $0.pid, uptimeSeconds: $0.uptimeSeconds,

@@ -36,6 +36,9 @@ struct StatusText {
     private var headline: String {
         let name = report.shipperId ?? report.path
         guard !report.services.isEmpty else {
+            guard inputs.silent.isEmpty else {
+                return "\(name)  \(inputs.silent.joined(separator: "  ")): no answer   DEGRADED"
+            }
             let never = report.volume == nil && report.log.segments == 0 && report.destinations.isEmpty
             return "\(name)  stopped\(never ? ": never started" : stop)"
         }

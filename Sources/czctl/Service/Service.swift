@@ -138,10 +138,12 @@ final class Service: Sendable {
             notReady: { intake?.readiness.reason },
             registry: environment.registry,
             status: {
-                let live = await holder.service?.live
+                let starting = LiveStatus(
+                    version: Version.number, pid: getpid(), role: role.rawValue, uptimeSeconds: 0,
+                    readiness: intake?.readiness.reason ?? "starting")
                 let report = try await StatusReport.gather(
                     layout: environment.layout, fileSystem: environment.fileSystem, clocks: environment.clocks,
-                    live: live)
+                    own: await holder.service?.live ?? starting)
                 return try Array(report.json())
             })
         var options = HTTPServerOptions(

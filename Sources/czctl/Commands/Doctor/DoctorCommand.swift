@@ -144,8 +144,9 @@ struct Doctor: Sendable {
             diagnosis.skip(.destination, .proxy, .api, .clock, .key, .bucket, needs: .config)
         }
         if !diagnosis.hasFailed(.volume) {
-            await checkFiles(VolumeLayout(root: RealPath.of(path) ?? path), backlog)
-            checkServices(live)
+            let layout = VolumeLayout(root: RealPath.of(path) ?? path)
+            await checkFiles(layout, backlog)
+            checkServices(layout, live)
         }
     }
 
