@@ -46,7 +46,7 @@ extension Key {
         .integer(
             "server.shipper_port", \.server.shipperPort, 1...65535,
             "Port of `shipper`, which takes `SERVER_PORT` for it too"),
-        .boolean("server.profiling", \.server.profiling, variables: ["SERVER_PROFILING"], "Serve `/debug/*`"),
+        .boolean("server.profiling", \.server.profiling, variables: ["SERVER_PROFILING"], "Serve `/debug/state`"),
         .integer(
             "server.reconnect_frequency", \.server.reconnectFrequency, 0...1_000_000,
             variables: ["SERVER_RECONNECT_FREQUENCY"],

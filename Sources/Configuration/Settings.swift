@@ -35,7 +35,7 @@ package struct ServerSettings: Equatable, Sendable {
     package var address = "::"
     package var port = 8080
     package var shipperPort = 8081
-    /// Serves `/debug/*`.
+    /// Serves `/debug/state`.
     package var profiling = false
     /// A connection is closed once in so many requests; 0 never.
     package var reconnectFrequency = 16

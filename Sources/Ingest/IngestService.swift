@@ -132,6 +132,37 @@ package final class IngestService: Sendable {
         }
     }
 
+    /// What readiness is made of, each with the reason why not.
+    package var checks: [(name: String, reason: String?)] {
+        state.withLock { state in
+            var log: String?
+            var intake: String?
+            switch state.readiness {
+            case .recovering: log = state.readiness.reason
+            case .ready: break
+            case .notReady(let reason): intake = reason
+            }
+            return [("log", log), ("intake", intake), ("disk", state.diskFull)]
+        }
+    }
+
+    /// What is in use of each budget, by name; `_limit` is the budget.
+    package var load: [String: Int] {
+        get async {
+            // A loop that is gone has nothing in work.
+            let pending = try? await eventLoop.submit { [self] in
+                state.withLock { $0.intake }?.value.pendingCount
+            }.get()
+            return state.withLock { state in
+                [
+                    "in_flight_bytes": state.inFlightBytes, "in_flight_bytes_limit": state.options.inFlightByteLimit,
+                    "in_flight_requests": state.inFlightRequests,
+                    "in_flight_requests_limit": state.options.inFlightRequestLimit, "unanswered_batches": pending ?? 0,
+                ]
+            }
+        }
+    }
+
     /// At most one check waits or runs.
     private func claimSpaceCheck() -> Bool {
         state.withLock { state in

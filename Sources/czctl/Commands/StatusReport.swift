@@ -6,7 +6,7 @@ struct StatusReport: Encodable, Sendable {
     enum State: String, Encodable, Sendable {
         /// A service answers, and nothing is wrong.
         case running
-        /// Something is wrong with a service, or with one that has the volume and does not answer: `problems` says what.
+        /// Something is wrong, or a service has the volume and does not answer: `problems` says what.
         case degraded
         /// No service has the volume: stopped, killed, or never started.
         case stopped
