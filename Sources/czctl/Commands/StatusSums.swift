@@ -26,7 +26,7 @@ extension StatusReport {
             services: inputs.live.map {
                 Service(
                     role: $0.role, version: $0.version, pid: $0.pid, uptimeSeconds: $0.uptimeSeconds,
-                    readiness: $0.readiness)
+                    readiness: $0.readiness, nextShipInSeconds: $0.nextShipSeconds)
             },
             intake: inputs.collector.map(Intake.init), log: Log(inputs.log, inputs.collector),
             files: inputs.fileCounts(of: nil), unsent: inputs.unsent,
@@ -61,7 +61,10 @@ extension StatusReport.Intake {
             samplesRejected: live.samplesRejected, samplesFiltered: live.samplesFiltered,
             samplesDeduplicated: live.samplesDeduplicated,
             samplesPerSecond: live.uptimeSeconds > 0 ? Double(live.samplesReceived) / live.uptimeSeconds : 0,
-            requestP99Seconds: live.requestP99Seconds, lastReceivedSecondsAgo: live.lastReceivedSecondsAgo,
+            requestP99Seconds: live.requestP99Seconds, recentSeconds: live.recentSeconds,
+            recentSamplesPerSecond: live.recentSamplesPerSecond,
+            recentRequestP99Seconds: live.recentRequestP99Seconds, requestLatency: live.requestLatency,
+            lastReceivedSecondsAgo: live.lastReceivedSecondsAgo,
             filters: live.filters ?? [])
     }
 }
@@ -82,6 +85,7 @@ extension StatusReport.Log {
         oldestAt = survey.segments.filter(\.isInLog).compactMap(\.createdAt).min().map(HumanText.time)
         newestVerdict = survey.newest?.verdict.map { "\($0)" }
         fsyncP99Seconds = live?.fsyncP99Seconds
+        recentFsyncP99Seconds = live?.recentFsyncP99Seconds
         compacting = live?.compacting
         compactingPercent = live?.compactingPercent
     }

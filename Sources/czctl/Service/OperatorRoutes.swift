@@ -15,6 +15,8 @@ struct OperatorRoutes: HTTPHandler {
     let registry: MetricsRegistry
     /// The body of `/api/v1/status`; runs off the event loop.
     let status: @Sendable () async throws -> [UInt8]
+    /// Whether `/` is a page for browsers, besides words.
+    var hasPage = true
     /// nil: `POST /-/reload` is not served. Answers nil while the service starts.
     var reload: (@Sendable () async -> ReloadOutcome?)?
     /// nil: `/debug/state` is not served. Answers nil while the service starts.
@@ -80,7 +82,7 @@ struct OperatorRoutes: HTTPHandler {
                 return .json(.ok, Array((try Console.json(state) + "\n").utf8))
             }
         default:  // "/": no other was admitted
-            if request.headers["accept"].contains(where: { $0.contains("text/html") }) {
+            if hasPage, request.headers["accept"].contains(where: { $0.contains("text/html") }) {
                 return eventLoop.makeSucceededFuture(StatusPage.response)
             }
             let text = "cirrus \(Version.number)\n/api/v1/status  /metrics  /readyz  /livez  /healthz  /about"

@@ -45,6 +45,7 @@ final class Service: Sendable {
     private let server: HTTPServer?
     private let sockets: [ControlServer]
     private let startedAt: Duration
+    private let recent: RecentIntake?
 
     var port: Int? { server?.port }
     var connectionCount: Int { server?.connectionCount ?? 0 }
@@ -65,7 +66,9 @@ final class Service: Sendable {
         self.server = server
         self.sockets = sockets
         self.reloading = reloading
-        startedAt = environment.clocks.uptime()
+        let now = environment.clocks.uptime()
+        startedAt = now
+        recent = collector.map { RecentIntake($0.service.metrics, at: now) }
     }
 
     /// By then each half has made its first cycle.
@@ -157,6 +160,7 @@ final class Service: Sendable {
                     own: await holder.service?.live ?? starting)
                 return try Array(report.json())
             })
+        routes.hasPage = environment.settings.server.hasStatusPage
         if servesReload { routes.reload = { await holder.service?.reload() } }
         if environment.settings.server.profiling { routes.state = { await holder.service?.state } }
         return routes
@@ -236,6 +240,7 @@ final class Service: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.keepUpToDate(hangups) }
             tasks.addTask { await self.logState(at: stateRequests) }
+            tasks.addTask { await self.noteIntake() }
             tasks.addTask {
                 try? await self.environment.clocks.sleep(Self.settlingTime)  // cancelled: it stops
                 clinux_release_program_pages()
@@ -244,6 +249,15 @@ final class Service: Sendable {
             tasks.cancelAll()
         }
         try await close()
+    }
+
+    private func noteIntake() async {
+        guard let recent else { return }
+        while !Task.isCancelled {
+            // A cancelled sleep ends the loop.
+            try? await environment.clocks.sleep(RecentIntake.interval)
+            recent.note(at: environment.clocks.uptime())
+        }
     }
 
     private func serve(until terminations: AsyncStream<String>) async throws {
@@ -306,6 +320,12 @@ final class Service: Sendable {
                 status.requestP50Seconds = metrics.requestSeconds.quantile(0.5)
                 status.requestP99Seconds = metrics.requestSeconds.quantile(0.99)
                 status.fsyncP99Seconds = metrics.syncSeconds.quantile(0.99)
+                let rates = recent?.rates(at: environment.clocks.uptime())
+                status.recentSeconds = rates?.seconds
+                status.recentSamplesPerSecond = rates?.samplesPerSecond
+                status.recentRequestP99Seconds = rates?.requestP99Seconds
+                status.recentFsyncP99Seconds = rates?.fsyncP99Seconds
+                status.requestLatency = LiveStatus.Latency(metrics.requestSeconds)
                 status.lastReceivedSecondsAgo = await collector.service.lastReceived.map {
                     (environment.clocks.uptime() - $0).inSeconds
                 }
@@ -318,6 +338,7 @@ final class Service: Sendable {
                 status.compactionError = collector.compactor.lastError
             }
             status.shipLastError = shipper?.ship.lastReport?.failures.first
+            status.nextShipSeconds = shipper?.ship.untilNextCycle?.inSeconds
             return status
         }
     }
