@@ -199,3 +199,13 @@ def test_a_collector_without_a_shipper(make_cirrus, encoder):
         answer = requests.get(f"http://127.0.0.1:{port}/api/v1/status", timeout=10).json()
         assert [service["role"] for service in answer["services"]] == ["collector", "shipper"], port
         assert (answer["state"], answer["intake"]["samples_received"]) == ("running", 100), port
+
+    # Where the rows are, for a dashboard.
+    def shows(*lines: str) -> bool:
+        ports = (cirrus.port, cirrus.shipper_port)
+        text = "".join(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text for port in ports)
+        return all(line in text.splitlines() for line in lines)
+
+    uploaded = ('cirrus_file_state{state="uploaded"} 1', 'cirrus_file_rows{state="uploaded"} 100')
+    empty = ("cirrus_wal_active_rows 0", "cirrus_wal_sealed_rows 0")
+    wait_until(lambda: shows(*uploaded, *empty), "the places of the rows")
