@@ -55,6 +55,7 @@ package final class IngestService: Sendable {
     private let eventLoop: any EventLoop
     private let clocks: Clocks
     package let metrics: IngestMetrics
+    let refusals: RefusalLog
 
     /// - Parameter eventLoop: the one loop that decodes; the server's connections live on it too.
     package init(
@@ -65,6 +66,7 @@ package final class IngestService: Sendable {
         state = Mutex(State(options: options))
         self.metrics = metrics
         self.clocks = clocks
+        refusals = RefusalLog(logger, uptime: clocks.uptime)
     }
 
     /// Opens the log behind what recovery found and begins to accept.

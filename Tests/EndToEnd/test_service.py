@@ -62,6 +62,17 @@ def test_reload_over_the_port_is_for_those_who_asked_for_it(make_cirrus):
     assert answer.status_code == 500 and "cloudzero.send_interval" in answer.text
 
 
+def test_what_is_refused_is_in_the_log_once(make_cirrus):
+    cirrus = make_cirrus()
+    service = cirrus.start("collector")
+    headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
+    for _ in range(50):
+        assert requests.post(cirrus.write_url, b"no snappy", headers=headers, timeout=10).status_code == 400
+    assert requests.post(cirrus.write_url, b"", headers={"Content-Type": "text/html"}, timeout=10).status_code == 415
+    (line,) = [json.loads(x) for x in service.log.read_text().splitlines() if "a request is refused" in x]
+    assert line["level"] == "warning" and line["status"] == "400" and "not a snappy block" in line["reason"]
+
+
 def test_state(make_cirrus):
     cirrus = make_cirrus(server={"profiling": True})
     service = cirrus.start()
