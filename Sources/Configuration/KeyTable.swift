@@ -46,7 +46,8 @@ extension Key {
         .integer(
             "server.shipper_port", \.server.shipperPort, 1...65535,
             "Port of `shipper`, which takes `SERVER_PORT` for it too"),
-        .boolean("server.profiling", \.server.profiling, variables: ["SERVER_PROFILING"], "Serve `/debug/*`"),
+        .boolean("server.profiling", \.server.profiling, variables: ["SERVER_PROFILING"], "Serve `/debug/state`"),
+        .boolean("server.status_page", \.server.hasStatusPage, "Show a page to browsers at `/`"),
         .integer(
             "server.reconnect_frequency", \.server.reconnectFrequency, 0...1_000_000,
             variables: ["SERVER_RECONNECT_FREQUENCY"],

@@ -35,8 +35,10 @@ package struct ServerSettings: Equatable, Sendable {
     package var address = "::"
     package var port = 8080
     package var shipperPort = 8081
-    /// Serves `/debug/*`.
+    /// Serves `/debug/state`.
     package var profiling = false
+    /// Shows a page to browsers at `/`.
+    package var hasStatusPage = true
     /// A connection is closed once in so many requests; 0 never.
     package var reconnectFrequency = 16
     /// How long a graceful stop waits for requests in flight.

@@ -10,8 +10,10 @@ package struct DirectoryLock: ~Copyable, Sendable {
         // SAFETY: the path is a NUL-terminated copy during the call.
         let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw IOError(.lock, path, code: errno) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
+            // Whoever only asks `isHeld` has it for an instant, and shared: that is nobody to give way to.
+            if code == EWOULDBLOCK, flock(descriptor, LOCK_SH | LOCK_NB) == 0 { continue }
             _ = Glibc.close(descriptor)
             throw IOError(.lock, path, code: code)
         }

@@ -55,6 +55,7 @@ package final class IngestService: Sendable {
     private let eventLoop: any EventLoop
     private let clocks: Clocks
     package let metrics: IngestMetrics
+    let refusals: RefusalLog
 
     /// - Parameter eventLoop: the one loop that decodes; the server's connections live on it too.
     package init(
@@ -65,6 +66,7 @@ package final class IngestService: Sendable {
         state = Mutex(State(options: options))
         self.metrics = metrics
         self.clocks = clocks
+        refusals = RefusalLog(logger, uptime: clocks.uptime)
     }
 
     /// Opens the log behind what recovery found and begins to accept.
@@ -129,6 +131,37 @@ package final class IngestService: Sendable {
         state.withLock { state in
             if case .ready = state.readiness, let reason = state.diskFull { return .notReady(reason) }
             return state.readiness
+        }
+    }
+
+    /// What readiness is made of, each with the reason why not.
+    package var checks: [(name: String, reason: String?)] {
+        state.withLock { state in
+            var log: String?
+            var intake: String?
+            switch state.readiness {
+            case .recovering: log = state.readiness.reason
+            case .ready: break
+            case .notReady(let reason): intake = reason
+            }
+            return [("log", log), ("intake", intake), ("disk", state.diskFull)]
+        }
+    }
+
+    /// What is in use of each budget, by name; `_limit` is the budget.
+    package var load: [String: Int] {
+        get async {
+            // A loop that is gone has nothing in work.
+            let pending = try? await eventLoop.submit { [self] in
+                state.withLock { $0.intake }?.value.pendingCount
+            }.get()
+            return state.withLock { state in
+                [
+                    "in_flight_bytes": state.inFlightBytes, "in_flight_bytes_limit": state.options.inFlightByteLimit,
+                    "in_flight_requests": state.inFlightRequests,
+                    "in_flight_requests_limit": state.options.inFlightRequestLimit, "unanswered_batches": pending ?? 0,
+                ]
+            }
         }
     }
 

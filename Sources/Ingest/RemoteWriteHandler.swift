@@ -67,6 +67,7 @@ package struct RemoteWriteHandler: HTTPHandler {
 
     private func refuse(_ reason: String, _ response: HTTPResponse) -> HTTPResponse {
         service.metrics.requestsRefused[reason]?.add()
+        service.refusals.note(response)
         return response
     }
 
@@ -91,8 +92,10 @@ package struct RemoteWriteHandler: HTTPHandler {
             return eventLoop.makeSucceededFuture(.empty(.unsupportedMediaType))  // unreachable: admitted before
         }
         let started = clocks.uptime()
-        return service.write(request.body, source: source).always { [service, clocks, admitted = request.admitted] _ in
+        let admitted = request.admitted
+        return service.write(request.body, source: source).always { [service, clocks] result in
             service.release(admitted)
+            if case .success(let response) = result { service.refusals.note(response) }
             service.metrics.requestSeconds.observe(clocks.uptime() - started)
         }
     }

@@ -48,14 +48,16 @@ package final class Histogram: Sendable {
     package var snapshot: (counts: [Int], sum: Double) { state.withLock { ($0.counts, $0.sum) } }
 
     /// The value below which the share `q` of the observations lies: the upper bound of its bucket; nil without any.
-    package func quantile(_ q: Double) -> Double? {
-        let counts = snapshot.counts
+    package func quantile(_ q: Double) -> Double? { Self.quantile(q, of: snapshot.counts, bounds) }
+
+    /// The same of counts at hand. Above every bound the last one is named: a number that JSON can say.
+    package static func quantile(_ q: Double, of counts: [Int], _ bounds: [Double]) -> Double? {
         let total = counts.reduce(0, +)
         guard total > 0 else { return nil }
         var seen = 0
         for (index, count) in counts.enumerated() {
             seen += count
-            if Double(seen) >= q * Double(total) { return index < bounds.count ? bounds[index] : .infinity }
+            if Double(seen) >= q * Double(total) { return index < bounds.count ? bounds[index] : bounds.last }
         }
         return nil
     }

@@ -115,6 +115,11 @@ extension ShipmentPass {
         metrics.unsentRows.set(Double(unsent.rows))
         metrics.oldestUnsentSince.set(Double(unsent.oldestDiscoveredMilliseconds ?? 0) / 1_000)
         metrics.diskUnsentFiles.set(Double(unsent.files))
+        for (label, gauge) in metrics.files {
+            let found = counts.filter { $0.state.metricLabel == label }
+            gauge.set(Double(found.reduce(0) { $0 + $1.files }))
+            metrics.rows[label]?.set(Double(found.reduce(0) { $0 + $1.rows }))
+        }
         func files(_ state: ShipmentState) -> Double {
             Double(counts.filter { $0.state == state }.reduce(0) { $0 + $1.files })
         }

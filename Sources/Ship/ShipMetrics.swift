@@ -49,6 +49,9 @@ package struct ShipMetrics: Sendable {
     package let unsentRows: Gauge
     /// Wall time of the oldest unsent file's discovery, in seconds since 1970; 0 without one.
     package let oldestUnsentSince: Gauge
+    /// Files and their rows by the words of `czctl files list`, once a destination.
+    let files: [String: Gauge]
+    let rows: [String: Gauge]
     package let quarantinedFiles: Gauge
     package let abandonedFiles: Gauge
     package let movedObjects: Counter
@@ -102,6 +105,17 @@ package struct ShipMetrics: Sendable {
         registry.gauge("cirrus_oldest_unsent_seconds", "Time since the oldest unsent file was found.") {
             oldest.value == 0 ? 0 : max(0, wallSeconds() - oldest.value)
         }
+        func byState(_ name: String, _ help: String) -> [String: Gauge] {
+            var gauges: [String: Gauge] = [:]
+            for state in ShipmentState.allCases where gauges[state.metricLabel] == nil {
+                gauges[state.metricLabel] = registry.gauge(name, help, ["state": state.metricLabel])
+            }
+            return gauges
+        }
+        files = byState("cirrus_file_state", "Files in a state, once a destination.")
+        rows = byState(
+            "cirrus_file_rows",
+            "Rows of the files in a state, once a destination; with those of the log, every row that was accepted.")
         quarantinedFiles = registry.gauge(
             "cirrus_quarantined_files", "Files whose bytes are damaged, once a destination.")
         abandonedFiles = registry.gauge(

@@ -14,6 +14,7 @@ package final class ShipService: Sendable {
     private let gate = Gate()
     private let adopted = Mutex(false)
     private let last = Mutex<PassReport?>(nil)
+    private let nextCycle = Mutex<Duration?>(nil)
     private let executor = BlockingExecutor()
 
     /// Takes the volume's shipper lock, opens or makes the ledger and the shipper id.
@@ -97,6 +98,13 @@ package final class ShipService: Sendable {
     /// What the last finished cycle did; nil before the first.
     package var lastReport: PassReport? { last.withLock { $0 } }
 
+    /// Until the next cycle begins by itself; nil while one runs, or none is to come.
+    package var untilNextCycle: Duration? {
+        nextCycle.withLock { $0 }.map { max(.zero, $0 - context.clocks.uptime()) }
+    }
+
+    package var isStopping: Bool { context.stop.isRaised }
+
     /// What is not yet at every configured destination, and what is in `outbox/` and none of them takes.
     package func unsent() async throws(ShipError) -> UnsentSummary {
         var unsent = try await ledger.unsent(at: work.senders.map(\.name))
@@ -148,7 +156,9 @@ package final class ShipService: Sendable {
             // Before the look at `stop`, which is raised before it: then neither is missed.
             wakeUp.lower()
             guard !context.stop.isRaised else { return }
+            nextCycle.withLock { $0 = nil }
             _ = await pass()
+            nextCycle.withLock { $0 = context.clocks.uptime() + context.options.sendInterval }
             _ = await wakeUp.wait(atMost: context.options.sendInterval, context.clocks.sleep)
         }
     }

@@ -39,6 +39,15 @@ package enum ShipmentState: String, CaseIterable, Sendable {
 
     package func mayBecome(_ next: ShipmentState) -> Bool { successors.contains(next) }
 
+    /// The word that people read: steps of the program's own are not told apart.
+    var metricLabel: String {
+        switch self {
+        case .discovered, .allocated: "ready"
+        case .uploaded, .purging: "uploaded"
+        case .uploading, .purged, .failed, .abandoned, .quarantined: rawValue
+        }
+    }
+
     /// Not at its destination yet, and the shipper will try.
     package var isUnsent: Bool { [.discovered, .allocated, .uploading, .failed].contains(self) }
 

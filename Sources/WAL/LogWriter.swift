@@ -103,6 +103,8 @@ package final class LogWriter: Sendable {
 
     /// The segment that is written now.
     package var active: ActiveSegment? { state.withLock { $0.active } }
+    /// Requests, rotations and barriers that the thread has not taken yet.
+    package var queueDepth: Int { state.withLock { $0.queue.count } }
     /// The last failure of the disk, nil since the last success.
     package var lastError: String? { state.withLock { $0.lastError } }
 

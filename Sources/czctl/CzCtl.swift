@@ -18,6 +18,7 @@ struct CzCtl: AsyncParsableCommand {
         version: "\(Version.number) (build \(Version.build))",
         subcommands: [
             Run.self, Collector.self, Shipper.self, Demo.self, Drain.self, Status.self, DoctorCommand.self,
+            ReloadCommand.self,
             Files.self, Segments.self, Cat.self, Tail.self, Top.self, Query.self, Verify.self, Trace.self, Retry.self,
             Abandon.self, ShipNow.self, Flush.self, Import.self, Purge.self, Repair.self, Replay.self,
             SupportBundle.self, Inspect.self, Send.self, Mock.self, Config.self, Completions.self, VersionCommand.self,

@@ -324,6 +324,25 @@ def test_clock_is_off_at_a_bucket(make_bucket_user):
         check_first(make_bucket_user(port), "clock", ["1h00m behind"])
 
 
+def test_a_role_that_nobody_gives_keys_for(make_cirrus):
+    with upload_api(Bucket) as (port, asked):
+        endpoint = f"http://127.0.0.1:{port}"
+        cirrus = make_cirrus(destination={"kind": "s3", "bucket": "metrics", "endpoint": endpoint})
+        nobody = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+        check_first(cirrus, "key", ["s3: "], env=nobody)
+        assert asked == [], "no question without keys"
+
+
+def test_a_volume_of_another_host(make_cirrus, encoder):
+    cirrus = make_cirrus()
+    service = cirrus.start(env={"HOSTNAME": "collector-0"})
+    assert service.stop() == 0
+    for host, count in (("collector-0", 0), ("collector-1", 1)):
+        answer, first = examine(cirrus, env={"HOSTNAME": host})
+        found = [check for check in answer["checks"] if "collector-0, of .shipperid; this host is" in check["text"]]
+        assert first is None and len(found) == count, answer
+
+
 def test_keys_that_may_only_write(make_bucket_user):
     with upload_api(Bucket, status=403, code="AccessDenied") as (port, _):
         answer, first = examine(make_bucket_user(port))

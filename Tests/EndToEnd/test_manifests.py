@@ -311,6 +311,49 @@ def test_the_schema_knows_every_value_and_no_other():
     compare(schema["properties"], values, "values")
 
 
+def test_runbooks_are_where_the_installation_has_them():
+    base = "https://git.example.com/cirrus/blob/main/docs/runbooks"
+    values = VALUES["least"] | {"monitoring": {"prometheusRule": True, "runbooks": base + "/"}}
+    (found,) = of_kind(objects(render_chart(values)), "PrometheusRule")
+    rules = found["spec"]["groups"][0]["rules"]
+    assert rules and all(rule["annotations"]["runbook_url"] == f"{base}/{rule['alert']}.md" for rule in rules)
+
+
+ROLE = {"kind": "s3", "bucket": "b", "region": "us-east-1"}
+KEYS = {"access_key_file": "/keys/id", "secret_key_file": "/keys/secret"}
+
+
+@pytest.mark.parametrize(
+    "config, is_asking",
+    [
+        ({}, False),
+        ({"destination": ROLE}, True),
+        ({"destination": ROLE | KEYS}, False),
+        ({"destinations": [{"kind": "directory", "path": "/x"}, ROLE]}, True),
+    ],
+)
+def test_the_keys_of_a_role_can_be_asked_for(config, is_asking):
+    """Pod Identity and instance metadata answer at port 80 of link-local addresses."""
+    found = render_chart({"config": {"cluster_name": "c"} | config})
+    check_egress(found, is_asking)
+
+
+def check_egress(text: str, is_asking: bool):
+    (policy,) = of_kind(objects(text), "NetworkPolicy")
+    asked = [
+        block["ipBlock"]["cidr"]
+        for rule in policy["spec"]["egress"]
+        if {"protocol": "TCP", "port": 80} in rule["ports"]
+        for block in rule["to"]
+    ]
+    assert asked == (["169.254.170.23/32", "169.254.169.254/32"] if is_asking else [])
+
+
+@pytest.mark.parametrize("name", ["demo", "prod", "irsa"])
+def test_the_overlays_ask_for_keys_where_they_need_them(name):
+    check_egress(kustomize(MANIFESTS / f"kustomize/overlays/{name}"), name == "irsa")
+
+
 def test_the_chart_carries_the_dashboard():
     values = VALUES["least"] | {"monitoring": {"dashboard": True}}
     (config_map,) = [one for one in objects(render_chart(values)) if one["metadata"]["name"] == "cirrus-dashboard"]

@@ -195,6 +195,13 @@ def test_issued_credentials(make_cirrus, rclone, issuer, tmp_path, kind):
     shipper = ship(cirrus, environments[kind])
     assert by_name(rclone.objects()) == sent
     assert "canary" not in shipper.log.read_text() + str(cirrus.status())
+    # The doctor asks the same chain, and says which link answered.
+    links = {"metadata": "the instance metadata", "pod": "the container's agent", "web": "the web identity of"}
+    command = ("doctor", "--config", cirrus.config, "--only", "key", "--only", "bucket", "--role", "shipper")
+    doctor = cirrus.command(*command, env=environments[kind])
+    lines = doctor.stdout.splitlines()
+    assert doctor.returncode == 0 and lines[0].startswith("ok     key") and f"from {links[kind]}" in lines[0], lines
+    assert lines[1].startswith("ok     bucket") and "canary" not in doctor.stdout + doctor.stderr, lines
 
 
 def test_several_destinations(make_cirrus, rclone, tmp_path):

@@ -1,14 +1,20 @@
 """`czctl status` on a live, a stopped and an empty directory."""
 
 import json
+import re
+import signal
 import sqlite3
 import subprocess
 import time
+
+import requests
 
 from processes import czctl_path, wait_until
 from remote_write import Sender, snappy
 from s3_servers import put_in_outbox
 from test_v2_sender import START_MS, series_labels
+
+STATUS = ("status", "-o", "json", "--data")
 
 
 def limit_seconds() -> float:
@@ -48,6 +54,24 @@ def test_status_live_then_stopped(make_cirrus, encoder):
     stopped = check(cirrus, "stopped")
     assert stopped["files"]["uploaded"] >= 1 and stopped["files"]["failed"] == 0
     assert json.dumps(live) != json.dumps(stopped)
+
+
+def test_status_shows_the_last_minutes(make_cirrus, encoder):
+    cirrus = make_cirrus(cloudzero={"send_interval": "1h"})
+    cirrus.start()
+    series = [(series_labels(n, "status"), [(START_MS, float(n))]) for n in range(100)]
+    assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    intake = wait_until(lambda: (found := cirrus.status()["intake"]).get("recent_seconds", 0) >= 1 and found, "a rate")
+    assert 0 < intake["recent_seconds"] <= 130
+    rate = intake["recent_samples_per_second"]
+    assert abs(rate * intake["recent_seconds"] - 100) < 1e-6
+    latency = intake["request_latency"]
+    assert sum(latency["counts"]) == 1 and len(latency["counts"]) == len(latency["bounds"]) + 1
+    assert intake["recent_request_p99_seconds"] in latency["bounds"]
+    text = cirrus.command("status", "--data", cirrus.data).stdout
+    assert re.search(r"^INTAKE +\d+ samples/s in the last [\d.]+s   p99 .*   100 samples   ", text, re.MULTILINE), text
+    line = re.compile(r"^SHIP .*   next in (1h|59m)", re.MULTILINE)
+    wait_until(lambda: line.search(cirrus.command("status", "--data", cirrus.data).stdout), "the next cycle")
 
 
 def test_status_of_a_killed_service(make_cirrus, encoder):
@@ -132,3 +156,56 @@ def test_disk_forecast(make_cirrus):
     assert abs(disk["full_in_seconds"] - disk["free_bytes"] / disk["growth_bytes_per_day"] * 86_400) < 86_400 * 30
     text = cirrus.command("status", "--data", cirrus.data).stdout
     assert " a day" not in text, "beyond ten years it is left out"
+
+
+def test_a_service_that_has_the_volume_and_does_not_answer(make_cirrus):
+    """As one that reads a large log, or hangs: not stopped."""
+    cirrus = make_cirrus()
+    service = cirrus.start()
+    service.process.send_signal(signal.SIGSTOP)
+    try:
+        answer, code = json.loads((result := cirrus.command(*STATUS, cirrus.data)).stdout), result.returncode
+        text = cirrus.command("status", "--data", cirrus.data)
+    finally:
+        service.process.send_signal(signal.SIGCONT)
+    assert (answer["state"], code, text.returncode) == ("degraded", 3, 3), answer
+    assert [problem["text"] for problem in answer["problems"]] == [
+        f"run pid {service.pid} has the volume and does not answer: it starts, stops or hangs"
+    ]
+    assert f"DEGRADED: run pid {service.pid} has the volume and does not answer" in text.stdout.splitlines()[0]
+    assert service.stop() == 0
+    assert cirrus.command(*STATUS, cirrus.data).returncode == 0
+
+
+def test_a_collector_without_a_shipper(make_cirrus, encoder):
+    cirrus = make_cirrus()
+    cirrus.start("collector")
+    assert cirrus.command(*STATUS, cirrus.data).returncode == 0, "nothing waits yet"
+    series = [(series_labels(n, "status"), [(START_MS, float(n))]) for n in range(100)]
+    assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    wait_until(lambda: list((cirrus.data / "outbox").glob("*.parquet")), "a file that waits")
+    result = cirrus.command(*STATUS, cirrus.data)
+    assert result.returncode == 3
+    for answer in json.loads(result.stdout), requests.get(cirrus.url + "/api/v1/status", timeout=10).json():
+        assert answer["state"] == "degraded"
+        assert answer["problems"][0]["text"] == "no shipper runs, and 1 files wait for one"
+    doctor = cirrus.command("doctor", "--config", cirrus.config, "--role", "collector", "--only", "service")
+    assert doctor.returncode == 3 and "no shipper runs" in doctor.stdout, doctor.stdout
+
+    # With one, both ports know both.
+    cirrus.start("shipper")
+    wait_until(lambda: not list((cirrus.data / "outbox").iterdir()), "a delivered file")
+    for port in (cirrus.port, cirrus.shipper_port):
+        answer = requests.get(f"http://127.0.0.1:{port}/api/v1/status", timeout=10).json()
+        assert [service["role"] for service in answer["services"]] == ["collector", "shipper"], port
+        assert (answer["state"], answer["intake"]["samples_received"]) == ("running", 100), port
+
+    # Where the rows are, for a dashboard.
+    def shows(*lines: str) -> bool:
+        ports = (cirrus.port, cirrus.shipper_port)
+        text = "".join(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text for port in ports)
+        return all(line in text.splitlines() for line in lines)
+
+    uploaded = ('cirrus_file_state{state="uploaded"} 1', 'cirrus_file_rows{state="uploaded"} 100')
+    empty = ("cirrus_wal_active_rows 0", "cirrus_wal_sealed_rows 0")
+    wait_until(lambda: shows(*uploaded, *empty), "the places of the rows")

@@ -91,7 +91,7 @@ struct ConfigurationTopic: HelpTopic {
             czctl config migrate    a file of the agent, with comments where something differs
             czctl config schema     a JSON Schema for editors
 
-            SIGHUP reads the file again, all or nothing. docs/configuration.md has every key.
+            czctl reload, or SIGHUP, reads the file again, all or nothing. docs/configuration.md has every key.
 
             Examples:
               czctl config explain database.storage_path

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DiskIO
 internal import Glibc
+internal import NIOCore
 
 /// `czctl status`.
 struct Status: AsyncParsableCommand {
@@ -10,8 +11,9 @@ struct Status: AsyncParsableCommand {
             Works on a live, stopped, killed or empty directory: reads files and writes nothing; locks only the \
             ledger, shared, while it is copied. A running service adds its numbers.
 
-            Exit codes: 0 fine, or stopped; 3 degraded: a service runs and is not ready, or log, compaction or uploads \
-            fail, or the volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
+            Exit codes: 0 fine, or stopped; 3 degraded: a service runs and is not ready, or starts or \
+            hangs and does not answer, or files wait and no shipper runs, or log, compaction or uploads fail, or the \
+            volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
             manifest or a segment is damaged; 4 no such directory.
 
             Examples:
@@ -62,6 +64,20 @@ enum LiveServices {
         async let collector = ControlClient.request(path: layout.collectorSocket, .status)
         async let shipper = ControlClient.request(path: layout.shipperSocket, .status)
         return await [collector?.status, shipper?.status].compactMap(\.self)
+    }
+
+    /// The same, asked by one of them.
+    static func beside(_ own: LiveStatus, _ layout: VolumeLayout) async -> [LiveStatus] {
+        let limit = TimeAmount.seconds(1)
+        switch own.role {
+        case "collector":
+            let shipper = await ControlClient.request(path: layout.shipperSocket, .status, timeout: limit)?.status
+            return [own] + (shipper.map { [$0] } ?? [])
+        case "shipper":
+            let collector = await ControlClient.request(path: layout.collectorSocket, .status, timeout: limit)?.status
+            return (collector.map { [$0] } ?? []) + [own]
+        default: return [own]
+        }
     }
 
     /// Tells the shipper to look for files now; false when none runs.

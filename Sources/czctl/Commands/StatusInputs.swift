@@ -9,6 +9,10 @@ struct StatusInputs: Sendable {
     let now: Int64
     /// Answers of the services that run; one for `czctl run`.
     let live: [LiveStatus]
+    /// Who holds a lock of the volume and does not answer, in the words of the lock file.
+    let silent: [String]
+    /// A collector runs, and no shipper.
+    let isShipperMissing: Bool
     let volume: Volume?
     let shipperID: String?
     /// Whether the collector left its marker of a graceful stop.
@@ -39,6 +43,13 @@ struct StatusInputs: Sendable {
         // `czctl run` answers on both sockets.
         if live.count == 2, live[0].pid == live[1].pid, live[0].role == live[1].role { live.removeLast() }
         let collector = live.first { $0.role != "shipper" }
+        let shipper = live.first { $0.role != "collector" }
+        let isShipperSilent = shipper == nil && DirectoryLock.isHeld(layout.shipperLock)
+        var silent: [String] = []
+        if collector == nil, DirectoryLock.isHeld(layout.collectorLock) { silent.append(owner(layout.collectorLock)) }
+        if isShipperSilent { silent.append(owner(layout.shipperLock)) }
+        // `czctl run` holds both.
+        if silent.count == 2, silent[0] == silent[1] { silent.removeLast() }
         var (log, files) = try await readRows(layout, fileSystem, collector)
         for _ in 0..<rereads {
             let names = try fileSystem.exists(layout.wal) ? try fileSystem.list(layout.wal) : []
@@ -46,7 +57,8 @@ struct StatusInputs: Sendable {
             (log, files) = try await readRows(layout, fileSystem, collector)
         }
         return StatusInputs(
-            layout: layout, now: clocks.wallMilliseconds(), live: live,
+            layout: layout, now: clocks.wallMilliseconds(), live: live, silent: silent,
+            isShipperMissing: collector != nil && shipper == nil && !isShipperSilent,
             volume: try Volume.read(layout, in: fileSystem), shipperID: try shipperID(layout, fileSystem),
             isStopComplete: try fileSystem.exists(layout.collectorShutdownComplete), log: log, files: files,
             space: try fileSystem.space(layout.root), isShippedHere: try fileSystem.exists(layout.shipped),
@@ -61,6 +73,11 @@ struct StatusInputs: Sendable {
     ) async throws -> (LogSurvey, FileSurvey) {
         let log = try LogSurvey(layout, in: fileSystem, live: collector)
         return (log, try await FileSurvey(layout, in: fileSystem, log: log))
+    }
+
+    private static func owner(_ lock: String) -> String {
+        let owner = HumanText.line(DirectoryLock.owner(of: lock))
+        return owner.isEmpty ? "an unnamed process" : owner
     }
 
     private static func shipperID(_ layout: VolumeLayout, _ fileSystem: any FileSystem) throws(IOError) -> String? {

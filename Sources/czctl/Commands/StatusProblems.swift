@@ -3,10 +3,11 @@ internal import Ship
 internal import WAL
 
 /// What makes a volume unhealthy (exit 3). A stopped volume has only the problem of being unreadable: that nothing runs
-/// is not a fault that `status` can judge.
+/// is not a fault that `status` can judge. One whose lock is held by somebody who does not answer is not stopped.
 ///
 /// With a service that answers:
 /// - it is not ready, or the log cannot be written, or compaction or the shipper report an error;
+/// - files wait beside a collector, and no shipper holds its lock;
 /// - a destination has files waiting, and its last error is newer than its last success;
 /// - the volume is 95 % full (the threshold `critical` of contract.md §4);
 /// - something came into quarantine in the last hour.
@@ -20,7 +21,7 @@ extension StatusInputs {
         space.total == 0 ? 0 : Double(space.total - min(space.free, space.total)) / Double(space.total)
     }
 
-    var problems: [StatusReport.Problem] { unreadable + (live.isEmpty ? [] : liveProblems) }
+    var problems: [StatusReport.Problem] { unreadable + unanswered + (live.isEmpty ? [] : liveProblems) }
 
     private typealias Problem = StatusReport.Problem
 
@@ -43,8 +44,23 @@ extension StatusInputs {
         return found
     }
 
+    private var unanswered: [StatusReport.Problem] {
+        silent.map { owner in
+            Problem(
+                text: "\(owner) has the volume and does not answer: it starts, stops or hangs",
+                advice: "czctl doctor; then the log of that process")
+        }
+    }
+
     private var liveProblems: [StatusReport.Problem] {
         var found: [StatusReport.Problem] = []
+        let waiting = files.unsent.files + Int64(files.undiscovered.count)
+        if isShipperMissing, waiting > 0 {
+            found.append(
+                Problem(
+                    text: "no shipper runs, and \(HumanText.grouped(Int(waiting))) files wait for one",
+                    advice: "start it: czctl shipper --config FILE; in a pod: its container \"shipper\""))
+        }
         for service in live {
             if let error = service.walError {
                 found.append(Problem(text: "the log cannot be written: \(error)", advice: "df -h \(layout.root)"))

@@ -6,9 +6,9 @@ struct StatusReport: Encodable, Sendable {
     enum State: String, Encodable, Sendable {
         /// A service answers, and nothing is wrong.
         case running
-        /// A service answers, and something is wrong: `problems` says what.
+        /// Something is wrong, or a service has the volume and does not answer: `problems` says what.
         case degraded
-        /// No service answers: stopped, killed, or never started.
+        /// No service has the volume: stopped, killed, or never started.
         case stopped
     }
 
@@ -25,9 +25,11 @@ struct StatusReport: Encodable, Sendable {
         let uptimeSeconds: Double
         /// `ready`, or why not.
         let readiness: String
+        /// Until the shipper's next cycle; left out while one runs.
+        let nextShipInSeconds: Double?
     }
 
-    /// Since the collector's start.
+    /// Since the collector's start, but for `recent…`.
     struct Intake: Encodable, Sendable {
         let samplesReceived: Int
         let samplesStored: Int
@@ -37,6 +39,11 @@ struct StatusReport: Encodable, Sendable {
         /// Received, a second, since the start.
         let samplesPerSecond: Double
         let requestP99Seconds: Double?
+        /// How far back `recent…` looks: two minutes, or to the start.
+        let recentSeconds: Double?
+        let recentSamplesPerSecond: Double?
+        let recentRequestP99Seconds: Double?
+        let requestLatency: LiveStatus.Latency?
         let lastReceivedSecondsAgo: Double?
         /// Lists of `metrics.*` that exist, with their rules.
         let filters: [LiveStatus.Filter]
@@ -63,6 +70,8 @@ struct StatusReport: Encodable, Sendable {
         /// How the newest segment ends: sealed, unsealed, torn, poisoned, damaged, missing.
         var newestVerdict: String?
         var fsyncP99Seconds: Double?
+        /// Over the same time as the intake's.
+        var recentFsyncP99Seconds: Double?
         /// Segments in work, `<first>-<last>`.
         var compacting: String?
         /// Of their rows, how many are written, 0 to 100.

@@ -5,12 +5,12 @@ internal import WAL
 
 extension StatusReport {
     /// The report that a service gives of its own volume.
-    /// - Parameter live: what it says of itself.
+    /// - Parameter own: what it says of itself; the other half of the service is asked.
     /// - Throws: `CommandFailure.notFound`, `IOError`.
     static func gather(
-        layout: VolumeLayout, fileSystem: any FileSystem, clocks: Clocks, live: LiveStatus?
+        layout: VolumeLayout, fileSystem: any FileSystem, clocks: Clocks, own: LiveStatus
     ) async throws -> StatusReport {
-        let live = live.map { [$0] } ?? []
+        let live = await LiveServices.beside(own, layout)
         return StatusReport(try await .gather(layout: layout, fileSystem: fileSystem, clocks: clocks, live: live))
     }
 
@@ -22,11 +22,12 @@ extension StatusReport {
         self.init(
             time: HumanText.time(inputs.now), path: inputs.layout.root, volume: inputs.volume.map { "\($0.id)" },
             shipperId: inputs.shipperID, isStopComplete: inputs.isStopComplete,
-            state: inputs.live.isEmpty ? .stopped : problems.isEmpty ? .running : .degraded, problems: problems,
+            state: inputs.live.isEmpty && inputs.silent.isEmpty ? .stopped : problems.isEmpty ? .running : .degraded,
+            problems: problems,
             services: inputs.live.map {
                 Service(
                     role: $0.role, version: $0.version, pid: $0.pid, uptimeSeconds: $0.uptimeSeconds,
-                    readiness: $0.readiness)
+                    readiness: $0.readiness, nextShipInSeconds: $0.nextShipSeconds)
             },
             intake: inputs.collector.map(Intake.init), log: Log(inputs.log, inputs.collector),
             files: inputs.fileCounts(of: nil), unsent: inputs.unsent,
@@ -61,7 +62,10 @@ extension StatusReport.Intake {
             samplesRejected: live.samplesRejected, samplesFiltered: live.samplesFiltered,
             samplesDeduplicated: live.samplesDeduplicated,
             samplesPerSecond: live.uptimeSeconds > 0 ? Double(live.samplesReceived) / live.uptimeSeconds : 0,
-            requestP99Seconds: live.requestP99Seconds, lastReceivedSecondsAgo: live.lastReceivedSecondsAgo,
+            requestP99Seconds: live.requestP99Seconds, recentSeconds: live.recentSeconds,
+            recentSamplesPerSecond: live.recentSamplesPerSecond,
+            recentRequestP99Seconds: live.recentRequestP99Seconds, requestLatency: live.requestLatency,
+            lastReceivedSecondsAgo: live.lastReceivedSecondsAgo,
             filters: live.filters ?? [])
     }
 }
@@ -82,6 +86,7 @@ extension StatusReport.Log {
         oldestAt = survey.segments.filter(\.isInLog).compactMap(\.createdAt).min().map(HumanText.time)
         newestVerdict = survey.newest?.verdict.map { "\($0)" }
         fsyncP99Seconds = live?.fsyncP99Seconds
+        recentFsyncP99Seconds = live?.recentFsyncP99Seconds
         compacting = live?.compacting
         compactingPercent = live?.compactingPercent
     }

@@ -36,6 +36,7 @@ struct StatusText {
     private var headline: String {
         let name = report.shipperId ?? report.path
         guard !report.services.isEmpty else {
+            guard inputs.silent.isEmpty else { return "\(name)   \(health)" }
             let never = report.volume == nil && report.log.segments == 0 && report.destinations.isEmpty
             return "\(name)  stopped\(never ? ": never started" : stop)"
         }
@@ -43,7 +44,14 @@ struct StatusText {
             "\(service.role) \(service.version) (pid \(service.pid))"
                 + " up \(HumanText.duration(milliseconds: Int64(service.uptimeSeconds * 1000)))"
         }.joined(separator: "  ")
-        return "\(name)  \(services)   \(report.state == .running ? "ok" : "DEGRADED")"
+        return "\(name)  \(services)   \(health)"
+    }
+
+    /// `ok`, or `DEGRADED: ` and what stands before the first problem's details.
+    private var health: String {
+        guard let first = report.problems.first else { return "ok" }
+        let text = HumanText.line(first.text)
+        return "DEGRADED: " + (text.firstRange(of: ": ").map { String(text[..<$0.lowerBound]) } ?? text)
     }
 
     /// How the collector ended, by its marker, or else by the log it left.
@@ -58,11 +66,13 @@ struct StatusText {
     }
 
     private static func parts(_ intake: StatusReport.Intake) -> [String] {
-        var parts = [
-            "\(HumanText.grouped(intake.samplesReceived)) samples",
-            "\(HumanText.grouped(Int64(intake.samplesPerSecond))) samples/s since the start",
-        ]
-        if let p99 = intake.requestP99Seconds { parts.append("p99 \(HumanText.latency(seconds: p99))") }
+        var parts: [String] = []
+        if let rate = intake.recentSamplesPerSecond, let seconds = intake.recentSeconds {
+            let span = HumanText.duration(milliseconds: Int64(seconds * 1000))
+            parts.append("\(HumanText.grouped(Int64(rate.rounded()))) samples/s in the last \(span)")
+        }
+        if let p99 = intake.recentRequestP99Seconds { parts.append("p99 \(HumanText.latency(seconds: p99))") }
+        parts.append("\(HumanText.grouped(intake.samplesReceived)) samples")
         parts.append("\(HumanText.grouped(intake.samplesRejected)) rejected")
         for (count, word) in [(intake.samplesFiltered, "filtered"), (intake.samplesDeduplicated, "repeated")]
         where count > 0 { parts.append("\(HumanText.grouped(count)) \(word)") }
@@ -91,7 +101,7 @@ struct StatusText {
         for (sum, word) in [(log.sealed, "sealed"), (log.active, "active"), (log.kept, "kept")] where sum.segments > 0 {
             parts.append("\(sum.segments) \(word)")
         }
-        if let p99 = log.fsyncP99Seconds { parts.append("fsync p99 \(HumanText.latency(seconds: p99))") }
+        if let p99 = log.recentFsyncP99Seconds { parts.append("fsync p99 \(HumanText.latency(seconds: p99))") }
         if let compacting = log.compacting {
             parts.append("compacting \(compacting)" + (log.compactingPercent.map { ", \($0) %" } ?? ""))
         }
@@ -116,6 +126,9 @@ struct StatusText {
                 parts.append("last error \(age(error.atMilliseconds)) ago: \(error.code)")
             }
             if index == 0 {
+                if let next = report.services.compactMap(\.nextShipInSeconds).first {
+                    parts.append("next in \(HumanText.duration(milliseconds: Int64(next * 1000)))")
+                }
                 parts.append("backlog \(report.unsent.files) files   \(HumanText.bytes(report.unsent.bytes))")
             }
             return line(index == 0 ? "SHIP" : "", parts)

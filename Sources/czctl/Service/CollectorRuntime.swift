@@ -79,6 +79,9 @@ final class CollectorRuntime: Sendable {
         let log = try await service.start(
             recovered, environment: logEnvironment, known: volume.known, onRotate: { compactor.wake() },
             onFirstBatch: firstBatch)
+        environment.registry.gauge("cirrus_wal_active_rows", "Rows in the segment that is written now.") {
+            Double(log.active?.rows ?? 0)
+        }
         compactor.start()
         return CollectorRuntime(
             environment: environment, lock: lock, service: service, log: log, compactor: compactor,

@@ -12,6 +12,8 @@ struct ControlCommand: Codable, Sendable {
         case ship
         /// Seal and compact everything that was accepted.
         case flush
+        /// Read the configuration, certificates and credentials again.
+        case reload
     }
 
     var name: Name
@@ -27,6 +29,7 @@ struct ControlReply: Codable, Sendable {
     var drained: DrainOutcome?
     var shipped: ShipOutcome?
     var flushed: FlushOutcome?
+    var reloaded: ReloadOutcome?
     /// Why the command failed.
     var error: String?
 }
@@ -45,6 +48,21 @@ struct ShipOutcome: Codable, Sendable {
 struct FlushOutcome: Codable, Sendable {
     var files = 0
     var rows = 0
+}
+
+/// What a reload took over: all that can be, or nothing when there are faults.
+struct ReloadOutcome: Codable, Sendable {
+    /// Keys that hold from now on.
+    var changed: [String] = []
+    /// Keys that changed too, and wait for the next start.
+    var needsRestart: [String] = []
+    var faults: [String] = []
+
+    var text: String {
+        guard faults.isEmpty else { return faults.joined(separator: "\n") }
+        let now = changed.isEmpty ? "nothing changed" : "changed \(changed.joined(separator: ", "))"
+        return needsRestart.isEmpty ? now : "\(now); needs a restart: \(needsRestart.joined(separator: ", "))"
+    }
 }
 
 /// What a drain left.

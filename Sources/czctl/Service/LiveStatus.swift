@@ -1,3 +1,5 @@
+internal import Metrics
+
 /// What only a running process knows: the answer of its control socket.
 struct LiveStatus: Codable, Sendable {
     /// A list of `metrics.*`, and what it did since the start.
@@ -13,6 +15,22 @@ struct LiveStatus: Codable, Sendable {
         /// Samples that it kept out of its stream; nil for a list of labels, which drops none.
         let droppedSamples: Int?
         let rules: [Rule]
+    }
+
+    /// A histogram since the start: whoever looks twice has that of the time between.
+    struct Latency: Codable, Sendable {
+        /// In seconds; `counts` has one more, above all of them.
+        let bounds: [Double]
+        let counts: [Int]
+
+        init(_ histogram: Histogram) { (bounds, counts) = (histogram.bounds, histogram.snapshot.counts) }
+
+        /// Of what came after `before`; nil when nothing came, or the process was another one.
+        func quantile(_ share: Double, since before: Latency) -> Double? {
+            guard before.bounds == bounds else { return nil }
+            let counts = zip(counts, before.counts).map { $0 - $1 }
+            return counts.contains { $0 < 0 } ? nil : Histogram.quantile(share, of: counts, bounds)
+        }
     }
 
     var version: String
@@ -33,6 +51,12 @@ struct LiveStatus: Codable, Sendable {
     var requestP50Seconds: Double?
     var requestP99Seconds: Double?
     var fsyncP99Seconds: Double?
+    /// Of the last `recentSeconds`.
+    var recentSeconds: Double?
+    var recentSamplesPerSecond: Double?
+    var recentRequestP99Seconds: Double?
+    var recentFsyncP99Seconds: Double?
+    var requestLatency: Latency?
     var lastReceivedSecondsAgo: Double?
     var activeSegment: UInt64?
     var activeBytes: UInt64?
@@ -42,4 +66,6 @@ struct LiveStatus: Codable, Sendable {
     var compactingPercent: Int?
     var compactionError: String?
     var shipLastError: String?
+    /// Until the next cycle of the shipper; nil while one runs.
+    var nextShipSeconds: Double?
 }

@@ -3,29 +3,55 @@ internal import Metrics
 internal import NIOCore
 internal import NIOHTTP1
 
-/// The routes of people and probes: `/livez`, `/readyz`, `/healthz`, `/metrics`, `/about`, `/api/v1/status`, `/`.
+/// The routes of people and probes: `/livez`, `/readyz`, `/healthz`, `/metrics`, `/about`, `/api/v1/status`, `/`; and,
+/// where they are asked for, `/-/reload` and `/debug/state`.
 struct OperatorRoutes: HTTPHandler {
     /// Open to everyone: whoever asks them, such as the kubelet, has no credentials.
     static let probes: Set<String> = ["/livez", "/readyz", "/healthz"]
 
-    /// nil = ready; else why not.
-    let notReady: @Sendable () -> String?
+    /// What readiness is made of, each with the reason why not.
+    let checks: @Sendable () -> [(name: String, reason: String?)]
     let registry: MetricsRegistry
     /// The body of `/api/v1/status`; runs off the event loop.
     let status: @Sendable () async throws -> [UInt8]
+    /// Whether `/` is a page for browsers, besides words.
+    var hasPage = true
+    /// nil: `POST /-/reload` is not served. Answers nil while the service starts.
+    var reload: (@Sendable () async -> ReloadOutcome?)?
+    /// nil: `/debug/state` is not served. Answers nil while the service starts.
+    var state: (@Sendable () async -> ServiceState?)?
 
     private static let paths: Set<String> = [
         "/livez", "/readyz", "/healthz", "/metrics", "/about", "/api/v1/status", "/",
     ]
+    private static let reloadPath = "/-/reload"
+    private static let statePath = "/debug/state"
 
     func admit(_ head: HTTPRequestHead, declaredLength: Int?) -> HTTPResponse? {
         let path = HTTPRequest.split(target: head.uri).path
-        guard Self.paths.contains(path) else {
+        if path == Self.reloadPath { return admitReload(head.method) }
+        if path == Self.statePath, state == nil {
+            return .text(.forbidden, "cannot show \(path): set server.profiling to true")
+        }
+        guard path == Self.statePath || Self.paths.contains(path) else {
             return .text(.notFound, "cannot find \(path.prefix(200)); write to /api/v1/write or /collector")
         }
         guard head.method == .GET || head.method == .HEAD else {
             var refusal = HTTPResponse.text(.methodNotAllowed, "cannot \(head.method.rawValue) \(path): GET only")
             refusal.headers.add(name: "Allow", value: "GET, HEAD")
+            return refusal
+        }
+        return nil
+    }
+
+    private func admitReload(_ method: HTTPMethod) -> HTTPResponse? {
+        guard reload != nil else {
+            return .text(.forbidden, "cannot reload over the port: start the service with --enable-lifecycle")
+        }
+        guard method == .POST || method == .PUT else {
+            var refusal = HTTPResponse.text(
+                .methodNotAllowed, "cannot \(method.rawValue) \(Self.reloadPath): POST only")
+            refusal.headers.add(name: "Allow", value: "POST, PUT")
             return refusal
         }
         return nil
@@ -48,8 +74,14 @@ struct OperatorRoutes: HTTPHandler {
             return eventLoop.makeSucceededFuture(.json(.ok, text.utf8))
         case "/api/v1/status":
             return eventLoop.makeFutureWithTask { .json(.ok, try await status()) }
+        case Self.reloadPath: return eventLoop.makeFutureWithTask { await reloaded() }
+        case Self.statePath:
+            return eventLoop.makeFutureWithTask {
+                guard let state = await state?() else { return .text(.serviceUnavailable, "starting") }
+                return .json(.ok, Array((try Console.json(state) + "\n").utf8))
+            }
         default:  // "/": no other was admitted
-            if request.headers["accept"].contains(where: { $0.contains("text/html") }) {
+            if hasPage, request.headers["accept"].contains(where: { $0.contains("text/html") }) {
                 return eventLoop.makeSucceededFuture(StatusPage.response)
             }
             let text = "cirrus \(Version.number)\n/api/v1/status  /metrics  /readyz  /livez  /healthz  /about"
@@ -57,16 +89,26 @@ struct OperatorRoutes: HTTPHandler {
         }
     }
 
+    private func reloaded() async -> HTTPResponse {
+        guard let outcome = await reload?() else { return .text(.serviceUnavailable, "starting") }
+        return .text(outcome.faults.isEmpty ? .ok : .internalServerError, outcome.text)
+    }
+
+    /// As the API server of Kubernetes answers, `?verbose` too.
     private func readiness(_ request: HTTPRequest) -> HTTPResponse {
-        guard let reason = notReady() else {
-            return .text(.ok, request.query == "verbose" ? "[+]log ok\n[+]intake ok\nready" : "ready")
-        }
-        return .text(.serviceUnavailable, request.query == "verbose" ? "[-]intake \(reason)\nnot ready" : reason)
+        let checks = checks()
+        let reason = checks.compactMap(\.reason).first
+        let status = reason == nil ? HTTPResponseStatus.ok : .serviceUnavailable
+        guard request.query == "verbose" else { return .text(status, reason ?? "ready") }
+        let lines = checks.map { check in check.reason.map { "[-]\(check.name) \($0)" } ?? "[+]\(check.name) ok" }
+        return .text(status, (lines + [reason == nil ? "ready" : "not ready"]).joined(separator: "\n"))
     }
 
     /// The original's JSON.
     private func health() -> HTTPResponse {
-        guard let reason = notReady() else { return .json(.ok, Array("{\"success\":true}\n".utf8)) }
+        guard let reason = checks().compactMap(\.reason).first else {
+            return .json(.ok, Array("{\"success\":true}\n".utf8))
+        }
         let body = "{\"success\":false,\"error\":\"\(reason.filter { $0 != "\"" && $0 != "\\" })\"}\n"
         return .json(.serviceUnavailable, Array(body.utf8))
     }

@@ -13,7 +13,7 @@ enum ProcessMetrics {
         let startedAt = Double(environment.clocks.wallMilliseconds()) / 1000
         registry.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.") { startedAt }
         registry.counter("process_cpu_seconds_total", "User and system time.") { cpuSeconds }
-        registry.gauge("process_resident_memory_bytes", "Memory in RAM.") { memoryBytes(field: 1) }
+        registry.gauge("process_resident_memory_bytes", "Memory in RAM.") { residentBytes }
         registry.gauge("process_virtual_memory_bytes", "Address space.") { memoryBytes(field: 0) }
         registry.gauge("process_open_fds", "File descriptors open.") { openFiles }
         registry.gauge("process_max_fds", "File descriptors that may be open.") { fileLimit }
@@ -27,6 +27,8 @@ enum ProcessMetrics {
         return Double(seconds) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6
     }
 
+    static var residentBytes: Double { memoryBytes(field: 1) }
+
     /// Of `/proc/self/statm`, whose numbers are pages: 0 size, 1 resident.
     private static func memoryBytes(field: Int) -> Double {
         // Without /proc nobody can know: 0.
@@ -37,7 +39,7 @@ enum ProcessMetrics {
     }
 
     /// The listing's own descriptor is not counted.
-    private static var openFiles: Double {
+    static var openFiles: Double {
         // Without /proc nobody can know: 0.
         Double(max(0, HostFile.names("/proc/self/fd").count - 1))
     }

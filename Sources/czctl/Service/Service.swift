@@ -35,20 +35,25 @@ final class Service: Sendable {
     let settings: LiveSettings
     /// nil when it does not listen.
     let access: PortAccess?
-    private let role: ServiceRole
+    let role: ServiceRole
+    /// nil: it reads no configuration again.
+    let reloading: Reloading?
     private let group: MultiThreadedEventLoopGroup
     let collector: CollectorRuntime?
     let shipper: ShipperRuntime?
     private let server: HTTPServer?
     private let sockets: [ControlServer]
     private let startedAt: Duration
+    private let recent: RecentIntake?
 
     var port: Int? { server?.port }
+    var connectionCount: Int { server?.connectionCount ?? 0 }
+    var uptime: Duration { environment.clocks.uptime() - startedAt }
 
     private init(
         environment: ServiceEnvironment, role: ServiceRole, group: MultiThreadedEventLoopGroup,
         collector: CollectorRuntime?, shipper: ShipperRuntime?, access: PortAccess?, server: HTTPServer?,
-        sockets: [ControlServer]
+        sockets: [ControlServer], reloading: Reloading?
     ) {
         self.environment = environment
         settings = LiveSettings(environment.settings, environment.registry, environment.clocks)
@@ -59,7 +64,10 @@ final class Service: Sendable {
         self.shipper = shipper
         self.server = server
         self.sockets = sockets
-        startedAt = environment.clocks.uptime()
+        self.reloading = reloading
+        let now = environment.clocks.uptime()
+        startedAt = now
+        recent = collector.map { RecentIntake($0.service.metrics, at: now) }
     }
 
     /// By then each half has made its first cycle.
@@ -68,9 +76,12 @@ final class Service: Sendable {
     /// Starts the halves of `role`. The port answers `/livez` before the log is read.
     /// - Parameters:
     ///   - listens: false for work on a stopped volume: no port, no sockets.
+    ///   - read: how the configuration is read again; blocks. nil: never.
+    ///   - servesReload: `POST /-/reload` does so.
     ///   - onPublish: files came to `outbox/`.
     static func start(
         _ environment: ServiceEnvironment, role: ServiceRole, listens: Bool,
+        read: (@Sendable () throws -> Loaded)? = nil, servesReload: Bool = false,
         onPublish: @escaping @Sendable (CompactionReport) -> Void = { _ in }
     ) async throws -> Service {
         try environment.refuseUnsupported()
@@ -92,7 +103,7 @@ final class Service: Sendable {
                 logger: environment.logger)
         }
         let access = listens ? try makeAccess(environment, intake) : nil
-        let server = try await listen(environment, role, group, intake, access, holder)
+        let server = try await listen(environment, role, group, intake, access, holder, servesReload: servesReload)
         do {
             // The shipper first: the collector wakes it.
             let shipper = role.ships ? try ShipperRuntime(environment) : nil
@@ -108,7 +119,7 @@ final class Service: Sendable {
             let sockets = listens ? await openSockets(environment, role, group, holder) : []
             let service = Service(
                 environment: environment, role: role, group: group, collector: collector, shipper: shipper,
-                access: access, server: server, sockets: sockets)
+                access: access, server: server, sockets: sockets, reloading: read.map(Reloading.init))
             holder.set(service)
             return service
         } catch {
@@ -126,23 +137,42 @@ final class Service: Sendable {
         return try PortAccess(environment.settings, environment.registry, environment.logger, refusedRequests: refused)
     }
 
+    private static func operatorRoutes(
+        _ environment: ServiceEnvironment, _ role: ServiceRole, _ intake: IngestService?, _ holder: ServiceHolder,
+        servesReload: Bool
+    ) -> OperatorRoutes {
+        var routes = OperatorRoutes(
+            checks: {
+                var checks = intake?.checks ?? []
+                guard role.ships else { return checks }
+                let ship = holder.service?.shipper?.ship
+                checks.append(("shipper", ship == nil ? "starting" : ship?.isStopping == true ? "stopping" : nil))
+                return checks
+            },
+            registry: environment.registry,
+            status: {
+                let starting = LiveStatus(
+                    version: Version.number, pid: getpid(), role: role.rawValue, uptimeSeconds: 0,
+                    readiness: intake?.readiness.reason ?? "starting")
+                let report = try await StatusReport.gather(
+                    layout: environment.layout, fileSystem: environment.fileSystem, clocks: environment.clocks,
+                    own: await holder.service?.live ?? starting)
+                return try Array(report.json())
+            })
+        routes.hasPage = environment.settings.server.hasStatusPage
+        if servesReload { routes.reload = { await holder.service?.reload() } }
+        if environment.settings.server.profiling { routes.state = { await holder.service?.state } }
+        return routes
+    }
+
     /// - Parameter access: nil does not listen.
     private static func listen(
         _ environment: ServiceEnvironment, _ role: ServiceRole, _ group: MultiThreadedEventLoopGroup,
-        _ intake: IngestService?, _ access: PortAccess?, _ holder: ServiceHolder
+        _ intake: IngestService?, _ access: PortAccess?, _ holder: ServiceHolder, servesReload: Bool
     ) async throws -> HTTPServer? {
         guard let access else { return nil }
         let settings = environment.settings
-        let routes = OperatorRoutes(
-            notReady: { intake?.readiness.reason },
-            registry: environment.registry,
-            status: {
-                let live = await holder.service?.live
-                let report = try await StatusReport.gather(
-                    layout: environment.layout, fileSystem: environment.fileSystem, clocks: environment.clocks,
-                    live: live)
-                return try Array(report.json())
-            })
+        let routes = operatorRoutes(environment, role, intake, holder, servesReload: servesReload)
         var options = HTTPServerOptions(
             address: settings.server.address,
             port: role == .shipper ? settings.server.shipperPort : settings.server.port,
@@ -200,15 +230,16 @@ final class Service: Sendable {
     /// - Parameters:
     ///   - terminations: the first asks for the end.
     ///   - hangups: each reads the configuration again.
-    ///   - read: how; blocks.
+    ///   - stateRequests: each writes the state to the log.
     func runUntilSignal(
-        _ terminations: AsyncStream<String>, _ hangups: AsyncStream<Void>,
-        _ read: @escaping @Sendable () throws -> Loaded
+        _ terminations: AsyncStream<String>, hangups: AsyncStream<Void>, stateRequests: AsyncStream<Void>
     ) async throws {
         // Most of what starting touched is not used again; nor is, below, what the first cycle did.
         clinux_release_program_pages()
         try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await self.keepUpToDate(hangups, read) }
+            tasks.addTask { await self.keepUpToDate(hangups) }
+            tasks.addTask { await self.logState(at: stateRequests) }
+            tasks.addTask { await self.noteIntake() }
             tasks.addTask {
                 try? await self.environment.clocks.sleep(Self.settlingTime)  // cancelled: it stops
                 clinux_release_program_pages()
@@ -217,6 +248,15 @@ final class Service: Sendable {
             tasks.cancelAll()
         }
         try await close()
+    }
+
+    private func noteIntake() async {
+        guard let recent else { return }
+        while !Task.isCancelled {
+            // A cancelled sleep ends the loop.
+            try? await environment.clocks.sleep(RecentIntake.interval)
+            recent.note(at: environment.clocks.uptime())
+        }
     }
 
     private func serve(until terminations: AsyncStream<String>) async throws {
@@ -259,10 +299,9 @@ final class Service: Sendable {
     /// What only this process knows.
     var live: LiveStatus {
         get async {
-            let now = environment.clocks.uptime()
             var status = LiveStatus(
                 version: Version.number, pid: getpid(), role: role.rawValue,
-                uptimeSeconds: (now - startedAt).inSeconds, readiness: "ready")
+                uptimeSeconds: uptime.inSeconds, readiness: "ready")
             status.port = port
             if let collector {
                 let metrics = collector.service.metrics
@@ -280,7 +319,15 @@ final class Service: Sendable {
                 status.requestP50Seconds = metrics.requestSeconds.quantile(0.5)
                 status.requestP99Seconds = metrics.requestSeconds.quantile(0.99)
                 status.fsyncP99Seconds = metrics.syncSeconds.quantile(0.99)
-                status.lastReceivedSecondsAgo = await collector.service.lastReceived.map { (now - $0).inSeconds }
+                let rates = recent?.rates(at: environment.clocks.uptime())
+                status.recentSeconds = rates?.seconds
+                status.recentSamplesPerSecond = rates?.samplesPerSecond
+                status.recentRequestP99Seconds = rates?.requestP99Seconds
+                status.recentFsyncP99Seconds = rates?.fsyncP99Seconds
+                status.requestLatency = LiveStatus.Latency(metrics.requestSeconds)
+                status.lastReceivedSecondsAgo = await collector.service.lastReceived.map {
+                    (environment.clocks.uptime() - $0).inSeconds
+                }
                 status.activeSegment = collector.log.active?.segment.number
                 status.activeBytes = collector.log.active?.byteCount
                 status.activeRows = collector.log.active?.rows
@@ -290,6 +337,7 @@ final class Service: Sendable {
                 status.compactionError = collector.compactor.lastError
             }
             status.shipLastError = shipper?.ship.lastReport?.failures.first
+            status.nextShipSeconds = shipper?.ship.untilNextCycle?.inSeconds
             return status
         }
     }
@@ -309,6 +357,7 @@ final class Service: Sendable {
                 return ControlReply(error: "\(error)")
             }
         case .ship: return ControlReply(shipped: await ship())
+        case .reload: return ControlReply(reloaded: await reload())
         case .flush:
             do {
                 return ControlReply(flushed: try await flush())

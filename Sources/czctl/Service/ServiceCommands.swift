@@ -33,6 +33,12 @@ struct ServiceOptions: ParsableArguments {
     }
 }
 
+/// What may be asked of a running service over its port.
+struct LifecycleOptions: ParsableArguments {
+    @Flag(help: "Serve POST /-/reload, which reads configuration, certificates and credentials again.")
+    var enableLifecycle = false
+}
+
 /// Prints a line to stderr.
 func printError(_ text: String) {
     var stream = StandardError()
@@ -49,16 +55,19 @@ private struct StandardError: TextOutputStream {
 
 /// What the three service commands share.
 enum ServiceCommand {
-    static func run(_ role: ServiceRole, _ options: ServiceOptions) async throws {
+    static func run(_ role: ServiceRole, _ options: ServiceOptions, _ lifecycle: LifecycleOptions) async throws {
         clinux_tune_malloc()
         Signals.ignoreBrokenPipes()
         // Before the file is read: whoever changes it afterwards and says so is heard.
         let hangups = await Signals.hangups()
+        let stateRequests = await Signals.stateRequests()
         // Before the port is open: who sees that it is ready may stop it.
         let terminations = await Signals.terminations()
         let settings = try options.load(role.configurationRole)
         let environment = try ServiceEnvironment(settings: settings, role: role.rawValue, component: role)
-        let service = try await Service.start(environment, role: role, listens: true)
+        let service = try await Service.start(
+            environment, role: role, listens: true, read: { try options.read(role.configurationRole) },
+            servesReload: lifecycle.enableLifecycle)
         environment.logger.info(
             "listening",
             metadata: [
@@ -66,7 +75,7 @@ enum ServiceCommand {
                 "data": "\(settings.database.storagePath)",
                 "version": "\(Version.number)",
             ])
-        try await service.runUntilSignal(terminations, hangups) { try options.read(role.configurationRole) }
+        try await service.runUntilSignal(terminations, hangups: hangups, stateRequests: stateRequests)
         environment.logger.info("stopped")
     }
 }
@@ -77,7 +86,8 @@ struct Run: AsyncParsableCommand {
         abstract: "Receive, compact and ship in one process",
         discussion: """
             Ends gracefully on SIGTERM: requests in flight finish, the log is sealed, uploads end. Reads its
-            configuration, certificate and credentials again on SIGHUP.
+            configuration, certificate and credentials again on SIGHUP (czctl reload), and writes its state to the log
+            on SIGUSR1.
 
             Examples:
               czctl run --config config.yml
@@ -85,8 +95,9 @@ struct Run: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: ServiceOptions
+    @OptionGroup var lifecycle: LifecycleOptions
 
-    func run() async throws { try await ServiceCommand.run(.run, options) }
+    func run() async throws { try await ServiceCommand.run(.run, options, lifecycle) }
 }
 
 /// `czctl collector`.
@@ -100,8 +111,9 @@ struct Collector: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: ServiceOptions
+    @OptionGroup var lifecycle: LifecycleOptions
 
-    func run() async throws { try await ServiceCommand.run(.collector, options) }
+    func run() async throws { try await ServiceCommand.run(.collector, options, lifecycle) }
 }
 
 /// `czctl shipper`.
@@ -115,6 +127,7 @@ struct Shipper: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: ServiceOptions
+    @OptionGroup var lifecycle: LifecycleOptions
 
-    func run() async throws { try await ServiceCommand.run(.shipper, options) }
+    func run() async throws { try await ServiceCommand.run(.shipper, options, lifecycle) }
 }

@@ -31,11 +31,33 @@ final class LiveSettings: Sendable {
     func fail() { isGood.set(0) }
 }
 
+/// How a service reads its configuration again; one reload at a time, in the order they were asked for.
+final class Reloading: Sendable {
+    /// Blocks.
+    let read: @Sendable () throws -> Loaded
+    /// Files are read here: not on the event loop, nor on the threads that tasks share.
+    fileprivate let queue = DispatchQueue(label: "cirrus.reload")
+    private let last = Mutex<Task<ReloadOutcome, Never>?>(nil)
+
+    init(_ read: @escaping @Sendable () throws -> Loaded) { self.read = read }
+
+    fileprivate func inTurn(_ work: @escaping @Sendable () async -> ReloadOutcome) async -> ReloadOutcome {
+        let task = last.withLock { last in
+            let task = Task { [before = last] in
+                _ = await before?.value
+                return await work()
+            }
+            last = task
+            return task
+        }
+        return await task.value
+    }
+}
+
 extension Service {
     /// Looks at certificates and credentials from time to time, and reads everything again at each hangup.
-    func keepUpToDate(_ hangups: AsyncStream<Void>, _ read: @escaping @Sendable () throws -> Loaded) async {
-        // Files are read here: not on the event loop, nor on the threads that tasks share.
-        let queue = DispatchQueue(label: "cirrus.reload")
+    func keepUpToDate(_ hangups: AsyncStream<Void>) async {
+        guard let queue = reloading?.queue else { return }
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { [self] in
                 while !Task.isCancelled {
@@ -45,16 +67,22 @@ extension Service {
                 }
             }
             tasks.addTask { [self] in
-                for await _ in hangups {
-                    await queue.run { self.access?.check(anyway: true) }
-                    await reload(await queue.run { Result { try read() } })
-                }
+                for await _ in hangups { _ = await reload() }
             }
         }
     }
 
+    /// Reads everything again, and takes over what can be; nil when this service reads no configuration.
+    func reload() async -> ReloadOutcome? {
+        await reloading?.inTurn { [self] in
+            guard let reloading else { return ReloadOutcome() }
+            await reloading.queue.run { self.access?.check(anyway: true) }
+            return await reload(await reloading.queue.run { Result { try reloading.read() } })
+        }
+    }
+
     /// Takes over what can be changed while the service runs: all of it, or nothing when anything is wrong.
-    private func reload(_ read: Result<Loaded, any Error>) async {
+    private func reload(_ read: Result<Loaded, any Error>) async -> ReloadOutcome {
         let logger = environment.logger
         do {
             let loaded = try read.get()
@@ -85,11 +113,14 @@ extension Service {
                     "needs_restart": "\(reload.waiting.joined(separator: ","))",
                 ])
             environment.logThreshold.level = level
+            return ReloadOutcome(changed: reload.applied, needsRestart: reload.waiting)
         } catch {
             settings.fail()
-            for line in "\(error)".split(separator: "\n") {
-                logger.error("configuration not taken over; the one before holds", metadata: ["fault": "\(line)"])
+            let faults = "\(error)".split(separator: "\n").map(String.init)
+            for fault in faults {
+                logger.error("configuration not taken over; the one before holds", metadata: ["fault": "\(fault)"])
             }
+            return ReloadOutcome(faults: faults)
         }
     }
 

@@ -31,11 +31,17 @@ enum Signals {
         }
     }
 
-    /// Each SIGHUP from the return of this on; of several that come while one is worked on, one is kept.
-    static func hangups() async -> AsyncStream<Void> {
-        _ = signal(SIGHUP, SIG_IGN)  // before that it says nothing, but must not kill
+    /// Each SIGHUP.
+    static func hangups() async -> AsyncStream<Void> { await each(SIGHUP) }
+
+    /// Each SIGUSR1.
+    static func stateRequests() async -> AsyncStream<Void> { await each(SIGUSR1) }
+
+    /// From the return of this on; of several that come while one is worked on, one is kept.
+    private static func each(_ number: Int32) async -> AsyncStream<Void> {
+        _ = signal(number, SIG_IGN)  // before that it says nothing, but must not kill
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        await watch(SIGHUP) { _ in _ = continuation.yield() }
+        await watch(number) { _ in _ = continuation.yield() }
         return stream
     }
 

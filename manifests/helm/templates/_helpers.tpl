@@ -26,6 +26,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ if dig "tls" "cert_file" "" .Values.config }}HTTPS{{ else }}HTTP{{ end }}
 {{- end }}
 
+{{- /* "yes" when a bucket is written with the keys of a role, and not with keys from files. */}}
+{{- define "cirrus.asksForKeys" -}}
+{{- $destinations := append (.Values.config.destinations | default list) (.Values.config.destination | default dict) -}}
+{{- range $destinations -}}
+{{- if and (eq (toString .kind) "s3") (not .access_key_file) }}yes{{ end -}}
+{{- end -}}
+{{- end }}
+
 {{- /* One of the two containers: role, port name, port number. */}}
 {{- define "cirrus.container" -}}
 {{- $root := .root -}}

@@ -1,4 +1,4 @@
-internal import DiskIO
+package import DiskIO
 
 /// Finds credentials as the AWS SDKs do, the first that is there: configured key files, environment, web identity
 /// (IRSA), shared credentials file, container endpoint (EKS pod identity, ECS), instance metadata (IMDSv2).
@@ -47,7 +47,7 @@ actor AWSCredentialSource {
     }
 
     private func fetch() async throws(ShipFailure) -> AWSCredentials {
-        let credentials = try await find()
+        let credentials = try await find().credentials
         guard let expires = credentials.expiresMilliseconds else { return credentials }
         let (remaining, overflow) = expires.subtractingReportingOverflow(clocks.wallMilliseconds())
         let left = overflow ? Self.leaseRange.lowerBound : Duration.milliseconds(remaining)
@@ -58,27 +58,32 @@ actor AWSCredentialSource {
         return credentials
     }
 
-    private func find() async throws(ShipFailure) -> AWSCredentials {
+    /// What the chain gives now, and which link of it answered.
+    func find() async throws(ShipFailure) -> (link: String, credentials: AWSCredentials) {
         let environment = options.environment
         if let access = options.accessKeyPath, let secret = options.secretKeyPath {
-            return try Self.credentials(
+            let found = try Self.credentials(
                 AWSCredentials(
                     accessKey: try SecretFile(path: access, what: "the access key", key: "destination.access_key_file")
                         .read(),
                     secretKey: try SecretFile(path: secret, what: "the secret key", key: "destination.secret_key_file")
                         .read()), from: access)
+            return ("the key files", found)
         }
-        if let found = AWSCredentials(environment: environment) { return found }
+        if let found = AWSCredentials(environment: environment) { return ("the environment", found) }
         if let tokenPath = environment["AWS_WEB_IDENTITY_TOKEN_FILE"], let role = environment["AWS_ROLE_ARN"] {
-            return try await issuers.webIdentity(tokenPath: tokenPath, role: role)
+            let found = try await issuers.webIdentity(tokenPath: tokenPath, role: role)
+            return ("the web identity of \(tokenPath) as \(role)", found)
         }
-        if let found = try sharedFile() { return found }
-        if let url = Self.containerURL(environment) { return try await issuers.container(url) }
+        if let found = try sharedFile() { return ("the shared credentials file", found) }
+        if let url = Self.containerURL(environment) {
+            return ("the container's agent (EKS Pod Identity, ECS)", try await issuers.container(url))
+        }
         guard environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else {
             throw ShipFailure(
                 .unauthorized, "there are no credentials for destination \(options.name); configure key files or AWS_*")
         }
-        return try await issuers.instanceMetadata()
+        return ("the instance metadata", try await issuers.instanceMetadata())
     }
 
     private func sharedFile() throws(ShipFailure) -> AWSCredentials? {
@@ -102,5 +107,27 @@ actor AWSCredentialSource {
                 .unauthorized, "cannot use the credentials of \(place): a part is empty or not plain text")
         }
         return found
+    }
+}
+
+/// The keys that the shipper would sign with now.
+package struct FoundCredentials: Sendable, CustomReflectable {
+    /// Of the chain, for people.
+    package let link: String
+    package let accessKey: String
+    package let secretKey: String
+    package let sessionToken: String?
+
+    package var customMirror: Mirror { Mirror(self, children: ["link": link]) }
+
+    /// Asks as the shipper does, in its order.
+    package init(
+        for options: S3Options, clocks: Clocks, transport: any HTTPTransport
+    ) async throws(ShipFailure) {
+        let found = try await AWSCredentialSource(options, clocks: clocks, transport: transport).find()
+        link = found.link
+        accessKey = found.credentials.accessKey
+        secretKey = found.credentials.secretKey
+        sessionToken = found.credentials.sessionToken
     }
 }

@@ -12,11 +12,12 @@ extension Doctor {
         }
         let keys: StaticKeys
         switch StaticKeys.read(destination) {
-        case .success(let found): keys = found
+        case .success(let found?): keys = found
+        case .success(nil):
+            guard let found = await keysOfRole(destination) else { return }
+            keys = found
         case .failure(let fault):
-            return fault.isFault
-                ? diagnosis.add(.key, .fail, "\(destination.name): \(fault.text)", try: fault.advice)
-                : diagnosis.add(.bucket, .skip, "\(destination.name): \(fault.text)")
+            return diagnosis.add(.key, .fail, "\(destination.name): \(fault.text)", try: fault.advice)
         }
         let asked = Clocks.system.wallMilliseconds()
         do throws(TransportError) {
@@ -25,6 +26,23 @@ extension Doctor {
         } catch {
             report(error, place.authority)
             diagnosis.skip(.clock, .bucket, needs: diagnosis.hasFailed(.proxy) ? .proxy : .api)
+        }
+    }
+
+    /// Asked for as the shipper does; nil when nobody gives them.
+    private mutating func keysOfRole(_ destination: DestinationSettings) async -> StaticKeys? {
+        guard let options = buckets[destination.name] else { return nil }
+        do throws(ShipFailure) {
+            let found = try await FoundCredentials(for: options, clocks: .system, transport: transport)
+            diagnosis.add(.key, .ok, "\(destination.name): from \(found.link)")
+            return StaticKeys(
+                accessKey: found.accessKey, secretKey: found.secretKey, sessionToken: found.sessionToken)
+        } catch {
+            diagnosis.add(
+                .key, .fail, "\(destination.name): \(error.text)",
+                try: "run it in the shipper's container; the role of its service account; the NetworkPolicy's port 80")
+            diagnosis.skip(.bucket, needs: .key)
+            return nil
         }
     }
 
@@ -111,20 +129,19 @@ struct BucketPlace: Equatable, Sendable {
     }
 }
 
-/// Keys that stand in files or in the environment. Those of a role are the shipper's to get.
+/// Keys that stand in files or in the environment.
 struct StaticKeys: Sendable {
     struct Fault: Error {
         let text: String
         let advice: String?
-        /// False when there are other credentials, which are not looked at.
-        var isFault = true
     }
 
     let accessKey: String
     let secretKey: String
     let sessionToken: String?
 
-    static func read(_ destination: DestinationSettings) -> Result<StaticKeys, Fault> {
+    /// nil when there are none: then they are a role's.
+    static func read(_ destination: DestinationSettings) -> Result<StaticKeys?, Fault> {
         let environment = ProcessEnvironment.variables
         if let access = destination.accessKeyPath, let secret = destination.secretKeyPath {
             do {
@@ -140,8 +157,7 @@ struct StaticKeys: Sendable {
             let token = environment["AWS_SESSION_TOKEN"]
             return .success(StaticKeys(accessKey: access, secretKey: secret, sessionToken: token))
         }
-        let text = "its credentials are a role's, which only the shipper asks for: czctl ship shows whether they work"
-        return .failure(Fault(text: text, advice: nil, isFault: false))
+        return .success(nil)
     }
 
     private static func key(_ path: String) throws(Fault) -> String {

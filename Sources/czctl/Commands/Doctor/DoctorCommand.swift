@@ -101,6 +101,8 @@ struct Doctor: Sendable {
     var diagnosis = Diagnosis()
     /// How the shipper reaches the outside.
     var network = NetworkOptions()
+    /// Destinations of kind s3, by name, as the shipper has them.
+    var buckets: [String: S3Options] = [:]
 
     func wants(_ checks: DoctorCheck...) -> Bool { wanted.map { !$0.isDisjoint(with: checks) } ?? true }
 
@@ -143,8 +145,9 @@ struct Doctor: Sendable {
             diagnosis.skip(.destination, .proxy, .api, .clock, .key, .bucket, needs: .config)
         }
         if !diagnosis.hasFailed(.volume) {
-            await checkFiles(VolumeLayout(root: RealPath.of(path) ?? path), backlog)
-            checkServices(live)
+            let layout = VolumeLayout(root: RealPath.of(path) ?? path)
+            await checkFiles(layout, backlog)
+            checkServices(layout, live)
         }
     }
 
@@ -164,6 +167,7 @@ struct Doctor: Sendable {
             let environment = try ServiceEnvironment(settings: loaded.settings, role: "doctor", component: role)
             try environment.refuseUnsupported()
             network = environment.networkOptions
+            for case .s3(let options) in environment.shipOptions().destinations { buckets[options.name] = options }
             diagnosis.add(.config, .ok, options.config ?? "given by --set")
             return (loaded.settings, true)
         } catch let failure as CommandFailure {

@@ -27,6 +27,16 @@ extension Doctor {
         if Permission.readError(original) == 0 {
             diagnosis.add(.lock, .ok, "\(original) is the original agent's, and of no meaning here")
         }
+        if let name = ProcessInfo.processInfo.environment["HOSTNAME"],
+            // A volume without it has none yet.
+            let bytes = try? fileSystem.contents(of: layout.shipperID, limit: 300)
+        {
+            let id = HumanText.line(String(decoding: bytes, as: UTF8.self))
+            if id != name {
+                diagnosis.add(
+                    .lock, .ok, "the upload API knows this volume as \(id), of .shipperid; this host is \(name)")
+            }
+        }
         if diagnosis.findings.count == before { diagnosis.add(.lock, .ok, "nobody holds the volume") }
     }
 

@@ -1,4 +1,5 @@
 internal import DiskIO
+internal import Parquet
 internal import Ship
 internal import WAL
 
@@ -127,8 +128,8 @@ extension Doctor {
         }
     }
 
-    /// What the running services say of themselves.
-    mutating func checkServices(_ live: [LiveStatus]) {
+    /// What the running services say of themselves, and whether one is missing.
+    mutating func checkServices(_ layout: VolumeLayout, _ live: [LiveStatus]) {
         guard !live.isEmpty else { return diagnosis.add(.service, .ok, "none runs on this volume") }
         var seen: Set<Int32> = []
         for service in live where seen.insert(service.pid).inserted {
@@ -145,5 +146,12 @@ extension Doctor {
                 diagnosis.add(.service, .fail, "\(service.role): \(complaint)", try: "czctl status")
             }
         }
+        guard live.allSatisfy({ $0.role == "collector" }), !DirectoryLock.isHeld(layout.shipperLock) else { return }
+        // A directory that is not there has no files.
+        let waiting = ((try? fileSystem.list(layout.outbox)) ?? []).count { ReferenceID($0) != nil }
+        guard waiting > 0 else { return }
+        diagnosis.add(
+            .service, .fail, "no shipper runs, and \(waiting) files wait for one in \(layout.outbox)",
+            try: "czctl shipper --config FILE; in a pod, look at its container \"shipper\"")
     }
 }

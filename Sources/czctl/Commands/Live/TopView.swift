@@ -8,7 +8,7 @@ struct TopView: Sendable {
     struct Answer: Encodable, Sendable {
         let schema = "czctl.top/v1"
         let time: String
-        /// Received between the last two looks; nil when no collector runs.
+        /// Between the last two looks, as the latencies; nil when no collector runs, those also when nothing came.
         let samplesPerSecond: Double?
         let requestP50Seconds: Double?
         let requestP99Seconds: Double?
@@ -28,8 +28,10 @@ struct TopView: Sendable {
     private let start: Duration
     private var status: StatusText?
     private var collector: LiveStatus?
-    private var received: (at: Duration, samples: Int, pid: Int32)?
+    private var before: (at: Duration, collector: LiveStatus)?
     private var samplesPerSecond: Double?
+    private var p50: Double?
+    private var p99: Double?
 
     init(_ layout: VolumeLayout) throws {
         self.layout = layout
@@ -44,14 +46,18 @@ struct TopView: Sendable {
             layout: layout, fileSystem: PosixFileSystem(), clocks: clocks, live: live)
         status = StatusText(inputs)
         collector = inputs.collector
-        samplesPerSecond = nil
+        (samplesPerSecond, p50, p99) = (nil, nil, nil)
         if let collector {
             // Of another process the counters begin anew.
-            if let before = received, before.pid == collector.pid, now > before.at {
+            if let (at, earlier) = before, earlier.pid == collector.pid, now > at {
                 samplesPerSecond =
-                    Double(collector.samplesReceived - before.samples) / (now - before.at).inSeconds
+                    Double(collector.samplesReceived - earlier.samplesReceived) / (now - at).inSeconds
+                if let latency = collector.requestLatency, let earlier = earlier.requestLatency {
+                    p50 = latency.quantile(0.5, since: earlier)
+                    p99 = latency.quantile(0.99, since: earlier)
+                }
             }
-            received = (now, collector.samplesReceived, collector.pid)
+            before = (now, collector)
         }
         var rates = rates
         rates.startLook(at: now)
@@ -64,8 +70,8 @@ struct TopView: Sendable {
         guard let status else { return nil }
         return Answer(
             time: status.report.time, samplesPerSecond: samplesPerSecond,
-            requestP50Seconds: collector?.requestP50Seconds, requestP99Seconds: collector?.requestP99Seconds,
-            fsyncP99Seconds: collector?.fsyncP99Seconds, logRows: Int64(clamping: status.report.log.rows),
+            requestP50Seconds: p50, requestP99Seconds: p99, fsyncP99Seconds: collector?.recentFsyncP99Seconds,
+            logRows: Int64(clamping: status.report.log.rows),
             unsentFiles: status.report.unsent.files, unsentBytes: status.report.unsent.bytes,
             freeBytes: status.report.disk?.freeBytes, metrics: rates.top(metricLimit))
     }
@@ -74,8 +80,8 @@ struct TopView: Sendable {
     func lines(_ metricLimit: Int) -> [String] {
         guard let status else { return [] }
         var parts = [samplesPerSecond.map { "\(HumanText.grouped(Int64($0))) samples/s" } ?? "no rate yet"]
-        if let p50 = collector?.requestP50Seconds { parts.append("p50 \(HumanText.latency(seconds: p50))") }
-        if let p99 = collector?.requestP99Seconds { parts.append("p99 \(HumanText.latency(seconds: p99))") }
+        if let p50 { parts.append("p50 \(HumanText.latency(seconds: p50))") }
+        if let p99 { parts.append("p99 \(HumanText.latency(seconds: p99))") }
         if collector == nil { parts = ["no collector runs"] }
         var lines = ["NOW        " + parts.joined(separator: "   "), ""]
         lines += status.text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
