@@ -69,7 +69,8 @@ struct Demo: AsyncParsableCommand {
                         generator: generator, rounds: .max / 2, first: clocks.wallMilliseconds(), step: 1000,
                         rate: Double(Self.seriesCount), clocks: clocks)
                     let client = LoadClient(
-                        url: url, group: MultiThreadedEventLoopGroup.singleton, clocks: clocks, retryLimit: .seconds(30)
+                        url: url, access: .open, group: MultiThreadedEventLoopGroup.singleton, clocks: clocks,
+                        retryLimit: .seconds(30)
                     )
                     return await client.run(connections: 1) { await plan.next() }.samplesWritten
                 }
