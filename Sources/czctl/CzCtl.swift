@@ -33,7 +33,7 @@ struct CzCtl: AsyncParsableCommand {
             }
         } catch let failure as CommandFailure {
             printError("czctl: \(failure)")
-            if let advice = failure.advice { printError("Try: \(advice)") }
+            if let advice = failure.advice { printError("Try: \(Advice.here(advice, words: words))") }
             Glibc.exit(failure.status.rawValue)
         } catch let code as ExitCode {
             Glibc.exit(code.rawValue)

@@ -107,6 +107,11 @@ def test_the_image(tmp_path):
 
     assert run("/cloudzero/app", "version") == run("/cloudzero/czctl", "version")
     assert "stopped" in run("/cloudzero/czctl", "status", "--data", "/cloudzero/data")
+    # With the configuration where the manifests mount it no command needs to be told anything.
+    (root / "cloudzero/config").mkdir(exist_ok=True)
+    (root / "cloudzero/config/config.yml").write_text("cluster_name: bare\ndestination: { kind: directory }\n")
+    for command in ("status", "flush", "ship", "repair", "drain"):
+        run("/cloudzero/czctl", command)
 
 
 def anchors(text: str) -> set[str]:

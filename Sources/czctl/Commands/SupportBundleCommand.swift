@@ -19,7 +19,7 @@ struct SupportBundle: AsyncParsableCommand {
               tar -tvf bundle.tar
             """)
 
-    @OptionGroup var service: ServiceOptions
+    @OptionGroup var volume: VolumeOptions
 
     @Option(help: "The archive to make; it must not exist.")
     var file = "cirrus-support.tar"
@@ -38,18 +38,13 @@ struct SupportBundle: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let loaded = try service.read(.tool)
-        let path = loaded.settings.database.storagePath
-        guard let root = RealPath.of(path) else {
-            throw CommandFailure(
-                .notFound, "cannot read the volume \(path): there is no such directory", try: "czctl doctor")
-        }
-        let layout = VolumeLayout(root: root)
+        let layout = try volume.layout()
+        let loaded = try volume.read(.tool)
         var entries: [(name: String, text: String)] = [
             ("version.txt", "czctl \(Version.number) (build \(Version.build))\n"),
             ("configuration.txt", Self.configuration(loaded)), ("system.txt", Self.system()),
         ]
-        entries.append(("doctor.txt", await doctor()))
+        entries.append(("doctor.txt", await Self.part { await Self.doctor(try volume.serviceOptions(), layout) }))
         // Each part stands for itself: what one cannot read does not keep the others out.
         entries.append(("status.json", await Self.part { try await Self.status(layout) }))
         entries.append(("files.json", await Self.part { try await Self.files(layout) }))
@@ -79,8 +74,8 @@ struct SupportBundle: AsyncParsableCommand {
         }.joined()
     }
 
-    private func doctor() async -> String {
-        var doctor = Doctor(role: .run, data: nil, timeout: .seconds(10), fixes: false, wanted: nil)
+    private static func doctor(_ service: ServiceOptions, _ layout: VolumeLayout) async -> String {
+        var doctor = Doctor(role: .run, data: layout.root, timeout: .seconds(10), fixes: false, wanted: nil)
         await doctor.examine(service)
         return doctor.diagnosis.findings.map { "\(DoctorCommand.text($0))\n" }.joined()
     }
