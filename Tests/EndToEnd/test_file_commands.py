@@ -240,3 +240,23 @@ def test_the_next_command_works_as_it_is_printed(slow, encoder):
     tried = left.stderr.partition("Try: czctl ")[2].split()
     assert left.returncode == 8 and tried[:2] == ["files", "list"], left.stderr
     assert "failed" in slow.command(*tried).stdout
+
+
+def test_retry_waits_for_the_outcome(slow, encoder):
+    slow.destination.write_text("in the way")
+    slow.start()
+    store(slow, encoder, "first")
+    wait_until(lambda: "failed" in states(slow).values(), "a failure")
+    failed = slow.command("retry", "--state", "failed", "--wait", "--data", slow.data)
+    assert failed.returncode == 8 and "retried 1 file: 0 uploaded, 1 failed (" in failed.stdout, failed.stderr
+    slow.destination.unlink()
+    assert run(slow, "retry", "--all", "--wait", "--data", slow.data)["outcome"]["uploaded_files"] == 1
+    assert set(states(slow).values()) == {"uploaded"}
+    done = slow.command("retry", "--all", "--wait", "--data", slow.data)
+    assert done.returncode == 0 and "retried 0 files: 0 uploaded, 0 failed" in done.stdout
+    slow.kill()
+    with sqlite3.connect(slow.data / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE shipment SET state = 'failed'")
+    alone = slow.command("retry", "--all", "--wait", "--data", slow.data)
+    assert alone.returncode == 5 and "no shipper" in alone.stderr, alone.stderr
+    assert f"Try: czctl ship --data {slow.data}" in alone.stderr
