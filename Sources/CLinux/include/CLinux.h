@@ -16,4 +16,10 @@ void clinux_tune_malloc(void);
 void clinux_release_program_pages(void);
 /// The command line's word `index`, 0 the program's own; NULL past the last.
 const char *clinux_argument(int index);
+/// Starts this program anew with `words` (the last is NULL), no environment but LD_LIBRARY_PATH and no standard output,
+/// in a process group of its own. It is killed when the calling thread ends: call it on one that lives as long as the
+/// process. Its pid, or -1 with errno.
+int clinux_start_self(const char *const words[]);
+/// How a child ended, which is not reaped: its exit code, or 128 and the number of the signal; -1 while it runs.
+int clinux_exit_status(int pid);
 #endif
