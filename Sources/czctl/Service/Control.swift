@@ -12,6 +12,8 @@ struct ControlCommand: Codable, Sendable {
         case ship
         /// Seal and compact everything that was accepted.
         case flush
+        /// Metrics and the last lines of the log.
+        case diagnose
     }
 
     var name: Name
@@ -27,6 +29,9 @@ struct ControlReply: Codable, Sendable {
     var drained: DrainOutcome?
     var shipped: ShipOutcome?
     var flushed: FlushOutcome?
+    /// As on `/metrics`.
+    var metrics: String?
+    var log: [String]?
     /// Why the command failed.
     var error: String?
 }

@@ -310,6 +310,8 @@ final class Service: Sendable {
                 return ControlReply(error: "\(error)")
             }
         case .ship: return ControlReply(shipped: await ship())
+        case .diagnose:
+            return ControlReply(metrics: environment.registry.exposition(), log: environment.recentLog.lines)
         case .flush:
             do {
                 return ControlReply(flushed: try await flush())
