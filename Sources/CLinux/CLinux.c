@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
+#include <signal.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int clinux_reserve(int descriptor, int64_t length) { return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, length); }
@@ -60,4 +64,32 @@ extern char **environ;
 
 const char *clinux_variable(int index) {
     return environ ? environ[index] : 0;
+}
+
+int clinux_start_self(const char *const words[]) {
+    pid_t parent = getpid();
+    // What a library path says is for the loader; anything else would be a setting.
+    const char *libraries = getenv("LD_LIBRARY_PATH");
+    char line[4096] = "";
+    if (libraries) snprintf(line, sizeof line, "LD_LIBRARY_PATH=%s", libraries);
+    char *const environment[] = {libraries ? line : 0, 0};
+    pid_t child = fork();
+    if (child != 0) return child;
+    // From here to execve only what is safe after a fork in a program of many threads.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, 0);
+    int nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere >= 0) dup2(nowhere, STDOUT_FILENO);
+    execve("/proc/self/exe", (char *const *)words, environment);
+    _exit(127);
+}
+
+int clinux_exit_status(int pid) {
+    siginfo_t end = {0};
+    if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) != 0 || end.si_pid != pid) return -1;
+    return end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
 }

@@ -66,7 +66,7 @@ extension Key {
             "Rows of a Parquet file at most"),
         .integer(
             "database.compression_level", \.database.compressionLevel, 0...11, variables: ["DATABASE_COMPRESS_LEVEL"],
-            "Only for codecs that have levels; Snappy has none"),
+            "Without effect: Snappy has no levels, and compressed copies have a fixed one"),
         .duration(
             "database.cost_max_interval", \.database.costInterval, .seconds(1) ... .seconds(86400),
             variables: ["COST_MAX_INTERVAL"], on: .reload,

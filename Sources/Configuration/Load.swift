@@ -15,6 +15,11 @@ package struct Loaded: Sendable {
     package let warnings: [String]
     let origins: [String: Origin]
     let hasDestinationList: Bool
+
+    /// Whether nobody said where files go.
+    package var destinationIsDefault: Bool {
+        !hasDestinationList && !["destination.kind", "cloudzero.api_key_path"].contains { origins[$0] != nil }
+    }
 }
 
 extension Settings {

@@ -66,7 +66,7 @@ struct CzCtl: AsyncParsableCommand {
     private static func end(with error: any Error) -> Never {
         if let failure = error as? CommandFailure {
             printError("czctl: \(failure)")
-            if let advice = failure.advice { printError("Try: \(advice)") }
+            if let advice = failure.advice { printError("Try: \(Advice.here(advice, words: words))") }
             Glibc.exit(failure.status.rawValue)
         }
         if let code = error as? ExitCode { Glibc.exit(code.rawValue) }

@@ -476,6 +476,41 @@ def test_a_bad_file_changes_nothing(make_cirrus, tmp_path, encoder):
     assert site.post(message(encoder, 0, 1000))[0] == 400
 
 
+@pytest.mark.parametrize("kinds", [{"tls", "bearer"}, {"basic"}], ids=["tls-token", "password"])
+def test_send_and_replay_reach_a_guarded_port(make_cirrus, tmp_path, kinds):
+    site = Site(make_cirrus, tmp_path, kinds, database={"cost_max_interval": "1s"}).start("run")
+    url = site.cirrus.write_url
+    secret = ["--bearer-file", tmp_path / "sent-token"]
+    (tmp_path / "sent-token").write_text(TOKEN + "\n")
+    if "basic" in kinds:
+        (tmp_path / "sent-user").write_text(f"{USER}:{PASSWORD}\n")
+        secret = ["--basic-file", tmp_path / "sent-user"]
+    trust = []
+    if site.is_secure:
+        url = url.replace("http:", "https:")
+        trust = ["--ca-file", site.authority.file(tmp_path / "authority.pem")]
+    send = ["send", "--generate", 300, "--series", 300, "--batch", 100, "--url", url, "--retry-for", 0, "-o", "json"]
+    sent = site.cirrus.command(*send, *trust, *secret)
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    report = json.loads(sent.stdout)
+    assert report["schema"] == "czctl.send/v1" and report["samples_written"] == 300
+    assert 0 < report["latency_p50_seconds"] <= report["latency_max_seconds"] < 10
+    # Without credentials 401, with others 403: nothing to try again.
+    (tmp_path / "wrong").write_text("canary:wrong")
+    for others in ([], [secret[0], tmp_path / "wrong"]):
+        assert site.cirrus.command(*send, *trust, *others).returncode == 6
+    if trust:
+        untrusted = site.cirrus.command(*send, *secret)
+        assert untrusted.returncode == 5 and "certificate" in json.loads(untrusted.stdout)["first_failure"]
+    replay = ["replay", "--data", site.cirrus.data, "--to-url", url, *trust]
+    refused = site.cirrus.command(*replay)
+    assert refused.returncode == 6 and "Try: the same with --bearer-file" in refused.stderr, refused.stderr
+    repeated = site.cirrus.command(*replay, *secret)
+    assert repeated.returncode == 0, repeated.stderr
+    site.cirrus.drain()
+    assert row_count(site) >= 300
+
+
 def test_prometheus_over_tls_with_a_token(make_cirrus, tmp_path, programs):
     site = Site(make_cirrus, tmp_path, {"mtls", "bearer"}, database={"cost_max_interval": "1s"}).start("run")
     certificate, key = site.clients.issue_client().files(tmp_path / "prometheus-client")

@@ -1,6 +1,7 @@
 """`czctl config`, completions and help topics."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -124,3 +125,36 @@ def test_migrate(make_cirrus, tmp_path):
     assert lacking.returncode == 3 and "region" in lacking.stderr
     agent.write_text("a: [")
     assert cirrus.command("config", "migrate", agent).returncode == 2
+
+
+def test_check_and_print_take_one_setting_more(tmp_path):
+    path = tmp_path / "config.yml"
+    path.write_text(f"cluster_name: a\ndatabase: {{ storage_path: {tmp_path} }}\n")
+    clean = {"PATH": os.environ["PATH"]}
+    good = run("config", "check", "--config", path, env=clean)
+    assert good.returncode == 0 and good.stderr == ""
+    assert run("config", "check", "--config", path, "--set", "server.port=0", env=clean).returncode == 2
+    shown = run("config", "print", "--config", path, "--set", "server.port=9000", "-o", "json", env=clean)
+    [port] = [one for one in json.loads(shown.stdout)["settings"] if one["key"] == "server.port"]
+    assert (port["value"], port["origin"]) == ("9000", "flag")
+
+
+def test_check_says_what_does_not_hold_on_this_machine(tmp_path):
+    path = tmp_path / "config.yml"
+    (tmp_path / "empty").write_text("\n")
+    path.write_text(f"""
+cluster_name: a
+cloud_account_id: "1"
+region: us-east-1
+database: {{ storage_path: {tmp_path}, available_storage: 512Pi, cost_max_interval: 5m }}
+cloudzero: {{ api_key_path: {tmp_path}/absent, send_interval: 10m }}
+""")
+    clean = {"PATH": os.environ["PATH"]}
+    checked = run("config", "check", "--config", path, env=clean)
+    assert checked.returncode == 0, checked.stderr
+    for warning in ("api_key_path: ", "send_interval is longer", "available_storage: 512.0 PiB, and the volume has"):
+        assert warning in checked.stderr, checked.stderr
+    key = f"cloudzero.api_key_path={tmp_path}/empty"
+    assert "is empty" in run("config", "check", "--config", path, "--set", key, env=clean).stderr
+    # None of it is a collector's.
+    assert "api_key_path" not in run("config", "check", "--config", path, "--role", "collector", env=clean).stderr

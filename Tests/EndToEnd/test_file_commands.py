@@ -199,3 +199,64 @@ def test_purge(slow, encoder):
     assert run(slow, "files", "describe", delivered, "--data", slow.data).get("path") is None
     assert service.stop() == 0
     assert slow.command("purge", "--older-than", "1d", "--data", slow.data).returncode == 2
+
+
+def test_every_command_finds_the_volume_alike(slow, encoder):
+    """By --data or CZCTL_DATA alone, as long as a service runs there that can be asked."""
+    service = slow.start()
+    store(slow, encoder, "first")
+    settle(slow)
+    store(slow, encoder, "second")
+    assert run(slow, "flush", "--data", slow.data)["rows"] == ROWS
+    environment = {"CZCTL_DATA": str(slow.data)}
+    for command in (["ship"], ["status"], ["repair", "--dry-run"], ["support-bundle", "--file", slow.home / "b.tar"]):
+        result = slow.command(*command, "-o", "json", env=environment)
+        assert result.returncode == 0 and "using" not in result.stderr, result.stdout + result.stderr
+    assert run(slow, "drain", "--data", slow.data)["schema"] == "czctl.drain/v1"
+    assert service.stop() == 0
+    # Nobody to ask, and nobody said where its files go: named, and nothing is touched.
+    stopped = slow.command("flush", "--data", slow.data)
+    assert stopped.returncode == 2 and "cluster_name" in stopped.stderr and "no service of it runs" in stopped.stderr
+    assert "Try: czctl flush --config FILE" in stopped.stderr
+    for command in ("ship", "drain"):
+        unknown = slow.command(command, "--data", slow.data, "--set", "cluster_name=end-to-end")
+        assert unknown.returncode == 2 and "destination.kind" in unknown.stderr, unknown.stderr
+    assert not (slow.data / "shipped").exists()
+    assert run(slow, "flush", "--data", slow.data, "--set", "cluster_name=end-to-end")["rows"] == 0
+    assert run(slow, "drain", "--data", slow.data, "--config", slow.config)["unsent_files"] == 0
+
+
+def test_the_next_command_works_as_it_is_printed(slow, encoder):
+    slow.destination.write_text("in the way")
+    service = slow.start("collector")
+    store(slow, encoder, "first")
+    service.kill()
+    run(slow, "flush", "--config", slow.config)
+    failed = slow.command("ship", "--config", slow.config)
+    tried = failed.stderr.partition("Try: czctl ")[2].split()
+    assert tried[0] == "doctor" and str(slow.config) in tried, failed.stderr
+    assert slow.command(*tried).returncode == 3  # not 2, nor 4
+    left = slow.command("drain", f"--config={slow.config}", "--timeout", "1s")
+    tried = left.stderr.partition("Try: czctl ")[2].split()
+    assert left.returncode == 8 and tried[:2] == ["files", "list"], left.stderr
+    assert "failed" in slow.command(*tried).stdout
+
+
+def test_retry_waits_for_the_outcome(slow, encoder):
+    slow.destination.write_text("in the way")
+    slow.start()
+    store(slow, encoder, "first")
+    wait_until(lambda: "failed" in states(slow).values(), "a failure")
+    failed = slow.command("retry", "--state", "failed", "--wait", "--data", slow.data)
+    assert failed.returncode == 8 and "retried 1 file: 0 uploaded, 1 failed (" in failed.stdout, failed.stderr
+    slow.destination.unlink()
+    assert run(slow, "retry", "--all", "--wait", "--data", slow.data)["outcome"]["uploaded_files"] == 1
+    assert set(states(slow).values()) == {"uploaded"}
+    done = slow.command("retry", "--all", "--wait", "--data", slow.data)
+    assert done.returncode == 0 and "retried 0 files: 0 uploaded, 0 failed" in done.stdout
+    slow.kill()
+    with sqlite3.connect(slow.data / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE shipment SET state = 'failed'")
+    alone = slow.command("retry", "--all", "--wait", "--data", slow.data)
+    assert alone.returncode == 5 and "no shipper" in alone.stderr, alone.stderr
+    assert f"Try: czctl ship --data {slow.data}" in alone.stderr

@@ -1,18 +1,22 @@
 """What the original's quick start and the documentation tell people to type."""
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from processes import ROOT, Program, clean_environment, czctl_path, free_port, wait_until
+from processes import ROOT, Program, answers, clean_environment, czctl_path, free_port, wait_until
 from remote_write import snappy
 from test_receiver import one_series
 
@@ -134,10 +138,13 @@ def test_the_image(tmp_path):
     run("/cloudzero/czctl", "send", "--url", url, "--generate", "1000", "--series", "100")
     wait_until(lambda: list(data.glob("shipped/**/*.parquet")), "a shipped file")
     assert json.loads(run("/cloudzero/czctl", "status", "-o", "json"))["state"] == "running"
-    run("/cloudzero/czctl", "drain", "--config", "/cloudzero/config/config.yml")
+    # With the configuration where the manifests mount it no command needs to be told anything.
+    for command in ("flush", "ship", "drain"):
+        run("/cloudzero/czctl", command)
     assert service.stop() == 0
-    count = duckdb.sql(f"select count(*) from read_parquet('{data}/shipped/**/*.parquet')").fetchall()
+    count = duckdb.sql(f"select count(*) from read_parquet('{data}/shipped/dt=*/**/*.parquet')").fetchall()
     assert count == [(1000,)]
+    run("/cloudzero/czctl", "repair")
 
 
 def anchors(text: str) -> set[str]:
@@ -185,3 +192,80 @@ def test_a_demo_over_what_a_killed_one_left(tmp_path):
     first.process.wait(timeout=60)
     second = subprocess.run([*map(str, demo), "--for", "2s"], capture_output=True, text=True, timeout=120)
     assert second.returncode == 0 and "Nothing lost." in second.stdout, second.stdout + second.stderr
+
+
+def demo(*arguments) -> list:
+    return [czctl_path(), "demo", *map(str, arguments)]
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):  # it has ended
+            if f"\nPPid:\t{pid}\n" in status.read_text():
+                found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("extra", [[], ["--mock-api"]], ids=["directory", "mock"])
+def test_a_demo_that_is_killed_again_and_again(tmp_path, extra):
+    """The balance is of the files; another reader counts the same."""
+    data = tmp_path / "demo"
+    ended = subprocess.run(
+        demo("--data", data, "--port", free_port(), "--kill", "--for", "8s", *extra),
+        capture_output=True, text=True, timeout=120, env=clean_environment() | {"CLUSTER_NAME": "another"},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    line = r"accepted ([\d,]+) samples = ([\d,]+) rows in (\d+) files, (\d+) kills. Nothing lost."
+    balance = re.search(line, ended.stdout)
+    assert balance, ended.stdout + ended.stderr
+    accepted, rows, files, kills = (int(number.replace(",", "")) for number in balance.groups())
+    assert accepted == rows > 1000 and kills >= 1 and ended.stdout.count("kill -9 ") == kills
+    folder = data / ("mock-bucket" if extra else "shipped")
+    found = list(folder.rglob("*.parquet"))
+    counted = duckdb.sql(
+        "select count(*), count(distinct (labels, timestamp)), min(cluster_name), max(cluster_name)"
+        f" from read_parquet({[str(path) for path in found]})"
+    ).fetchall()
+    assert (counted, len(found)) == ([(rows, rows, "demo", "demo")], files)
+    assert ("put-lost" in ended.stdout) == bool(extra)
+
+
+def test_the_service_of_a_demo_never_outlives_it(tmp_path):
+    port = free_port()
+    program = Program(demo("--data", tmp_path / "demo", "--port", port, "--kill", "--for", "60s"), tmp_path / "log")
+    wait_until(lambda: "kill -9" in program.log.read_text(), "a kill")
+    [child] = wait_until(lambda: children(program.pid), "the service's process")
+    program.kill()
+    wait_until(lambda: not Path(f"/proc/{child}").exists(), "its end")
+    assert not answers(f"http://127.0.0.1:{port}/livez")
+    # Ctrl-C on it alone: the balance, and nobody left.
+    program = Program(demo("--data", tmp_path / "demo", "--port", port, "--kill", "--for", "60s"), tmp_path / "second")
+    wait_until(lambda: "kill -9" in program.log.read_text(), "a kill")
+    program.process.send_signal(signal.SIGINT)
+    assert program.wait_end() == 0 and "Nothing lost." in program.log.read_text(), program.tail()
+
+
+def test_the_lines_of_a_demo_work_as_they_are_printed(tmp_path):
+    """From where the user stands, with no czctl in PATH."""
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/czctl").symlink_to(czctl_path())
+    port = free_port()
+    arguments = ["build/czctl", "demo", "--data", "./demo-data", "--port", str(port)]
+
+    def run(*words) -> subprocess.CompletedProcess:
+        return subprocess.run(words, capture_output=True, text=True, timeout=60, cwd=tmp_path, env={"PATH": "/usr/bin"})
+
+    ended = run(*arguments, "--for", "2s")
+    assert ended.returncode == 0, ended.stderr
+    lines = [line.strip() for line in ended.stdout.partition("Try:")[2].splitlines()]
+    commands = [command for line in lines for command in re.split(r"  +", line) if command.startswith("build/czctl")]
+    assert len(commands) == 3, lines
+    for command in commands:
+        assert run(*command.split()).returncode == 0, command
+    query = re.search(r'duckdb -c "(.*)"', ended.stdout).group(1).replace("demo-data/", f"{tmp_path}/demo-data/")
+    assert duckdb.sql(query).fetchall()
+    with socket.create_server(("127.0.0.1", port)):
+        taken = run(*arguments, "--for", "2s")
+    assert taken.returncode == 1 and f"Try: czctl demo --port {port + 1}" in taken.stderr, taken.stderr
+    assert "server.port" not in taken.stderr

@@ -95,6 +95,9 @@ def test_support_bundle_has_no_secrets(make_cirrus, bucket, encoder, tmp_path):
     assert set(texts) >= {"version.txt", "configuration.txt", "doctor.txt", "status.json", "files.json", "volume.txt"}
     assert json.loads(texts["status.json"])["schema"] == "czctl.status/v1"
     assert json.loads(texts["files.json"])["files"][0]["state"] == "uploaded"
+    # Of the service that runs, as it was logged: the refusal is in it.
+    assert b"cirrus_samples_stored_total " in texts["metrics-collector.txt"] and "log-shipper.txt" not in texts
+    assert b"err-unauthorized" in texts["log-collector.txt"] and b'"listening"' in texts["log-collector.txt"]
     assert b"ok     volume" in texts["doctor.txt"] and b"VOLUME" in texts["volume.txt"]
     everything = b"\n".join(texts.values())
     for secret in [b"canary", b"ak-test", b"X-Amz-Signature", b"X-Amz-Credential", b"__name__"]:

@@ -18,4 +18,10 @@ void clinux_release_program_pages(void);
 const char *clinux_argument(int index);
 /// The environment's text `index`, `NAME=value`; NULL past the last. To be asked in order.
 const char *clinux_variable(int index);
+/// Starts this program anew with `words` (the last is NULL), no environment but LD_LIBRARY_PATH and no standard output,
+/// in a process group of its own. It is killed when the calling thread ends: call it on one that lives as long as the
+/// process. Its pid, or -1 with errno.
+int clinux_start_self(const char *const words[]);
+/// How a child ended, which is not reaped: its exit code, or 128 and the number of the signal; -1 while it runs.
+int clinux_exit_status(int pid);
 #endif

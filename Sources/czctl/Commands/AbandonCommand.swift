@@ -78,8 +78,8 @@ struct Abandon: AsyncParsableCommand {
 
     /// Destinations that are upload APIs. Without a configuration, the one by its usual name.
     private func told() throws -> Set<String> {
-        guard let config = target.config else { return [DestinationKind.cloudzero.rawValue] }
-        let destinations = try ConfigurationFile.load(config, role: .tool).settings.destinations
+        guard try target.choice().file != nil else { return [DestinationKind.cloudzero.rawValue] }
+        let destinations = try target.settings().destinations
         return Set(destinations.filter { $0.kind == .cloudzero }.map(\.name))
     }
 

@@ -3,7 +3,8 @@ internal import Configuration
 internal import DiskIO
 internal import Glibc
 
-/// Which volume a command means: `--data`, else the configuration's, else `CZCTL_DATA`, else the default.
+/// Which volume a command means, the same for all of them: `--data`, else the configuration's, else `CZCTL_DATA`, else
+/// that of the configuration at its usual place, else the default.
 struct DataOptions: ParsableArguments {
     @Option(help: "The storage path of the volume.")
     var data: String?
@@ -13,36 +14,118 @@ struct DataOptions: ParsableArguments {
         help: "A configuration file, whose database.storage_path is meant.")
     var config: String?
 
+    /// What was chosen.
+    struct Choice {
+        let path: String
+        /// The configuration that is known to be the volume's.
+        let file: String?
+        /// Whether anybody said so.
+        let isGiven: Bool
+    }
+
+    typealias Overrides = [(key: String, value: String)]
+
     /// The volume, which must exist. One that was guessed is named on standard error.
     /// - Throws: `.notFound` when there is no such directory; `.usage` for a configuration that cannot be used.
-    func layout() throws -> VolumeLayout {
-        let (path, isGuessed) = try chosen()
-        if isGuessed { printError("czctl: using \(path) (no --data, --config or CZCTL_DATA)") }
-        guard let real = RealPath.of(path), try PosixFileSystem().status(real)?.isDirectory == true else {
+    func layout(_ overrides: Overrides = []) throws -> VolumeLayout {
+        let choice = try choice(overrides)
+        if !choice.isGiven {
+            printError("czctl: using \(choice.path) (\(choice.file ?? "no --data, --config or CZCTL_DATA"))")
+        }
+        guard let real = RealPath.of(choice.path), try PosixFileSystem().status(real)?.isDirectory == true else {
             throw CommandFailure(
-                .notFound, "cannot read the volume \(path): there is no such directory",
+                .notFound, "cannot read the volume \(choice.path): there is no such directory",
                 try: "czctl \(CzCtl.words.dropFirst().first ?? "status") --data DIR, or --config FILE")
         }
         return VolumeLayout(root: real)
     }
 
-    /// The settings of `--config` or of the usual file, over the volume of `--data`, if it is given.
+    /// The settings of the volume's configuration, as far as one is known.
     func settings() throws -> Settings {
-        let usual = HostFile.exists(ConfigurationFile.usualPath)
-        let path = config ?? (usual ? ConfigurationFile.usualPath : nil)
-        let overrides = data.map { [(key: "database.storage_path", value: $0)] } ?? []
-        return try ConfigurationFile.load(path, role: .tool, overrides: overrides).settings
+        let choice = try choice()
+        let overrides = choice.isGiven && config == nil ? [(key: Self.pathKey, value: choice.path)] : []
+        return try ConfigurationFile.load(choice.file, role: .tool, overrides: overrides).settings
     }
 
-    private func chosen() throws -> (path: String, isGuessed: Bool) {
-        if let data { return (data, false) }
-        if let config {
-            return (try ConfigurationFile.load(config, role: .tool).settings.database.storagePath, false)
+    static let pathKey = "database.storage_path"
+
+    /// - Parameter overrides: of `--set`, where the command has it.
+    func choice(_ overrides: Overrides = []) throws -> Choice {
+        let given = data ?? overrides.last { $0.key == Self.pathKey }?.value
+        if let path = given ?? (config == nil ? Self.environmentPath : nil) {
+            return Choice(path: path, file: config ?? Self.usualFile(of: path), isGiven: true)
         }
-        if let path = ProcessEnvironment.variables["CZCTL_DATA"], !path.isEmpty { return (path, false) }
-        let usual = HostFile.exists(ConfigurationFile.usualPath)
-        let loaded = try ConfigurationFile.load(usual ? ConfigurationFile.usualPath : nil, role: .tool)
-        return (loaded.settings.database.storagePath, true)
+        let file = config ?? ConfigurationFile.usual
+        let path = try ConfigurationFile.load(file, role: .tool, overrides: overrides).settings.database.storagePath
+        return Choice(path: path, file: file, isGiven: config != nil)
+    }
+
+    private static var environmentPath: String? {
+        ProcessEnvironment.variables["CZCTL_DATA"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The configuration at its usual place, if it is of this volume: another's destinations are not to get its files.
+    private static func usualFile(of path: String) -> String? {
+        // One that cannot be used is nobody's; whoever needs it names it, and hears why.
+        guard let usual = ConfigurationFile.usual, let real = RealPath.of(path),
+            let loaded = try? ConfigurationFile.load(usual, role: .tool),
+            RealPath.of(loaded.settings.database.storagePath) == real
+        else { return nil }
+        return usual
+    }
+}
+
+/// The volume that a command works on, and the settings to do it with.
+struct VolumeOptions: ParsableArguments {
+    @OptionGroup var target: DataOptions
+
+    @Option(name: .customLong("set"), help: "One setting, as KEY=VALUE, over file and environment; repeatable.")
+    var overrides: [String] = []
+
+    func layout() throws -> VolumeLayout { try target.layout(ServiceOptions.pairs(overrides)) }
+
+    /// The settings to work without a running service.
+    /// - Throws: `.usage` with every fault, or with what is missing where no configuration is known.
+    func load(_ role: Role) throws -> Settings {
+        let loaded = try read(role)
+        for warning in loaded.warnings { printError(warning) }
+        return loaded.settings
+    }
+
+    /// The settings and what to say about them.
+    func read(_ role: Role) throws -> Loaded {
+        let (choice, pairs) = try resolved()
+        do {
+            let loaded = try ConfigurationFile.load(choice.file, role: role, overrides: pairs)
+            // A volume that is only named may be of any service; one that --set describes is the caller's.
+            let isNamed = choice.isGiven && !overrides.contains { $0.hasPrefix("\(DataOptions.pathKey)=") }
+            let ships = role == .run || role == .shipper
+            guard choice.file == nil, isNamed, ships, loaded.destinationIsDefault else { return loaded }
+            throw CommandFailure(.usage, "destination.kind: required here, since nothing says where the files go")
+        } catch let failure as CommandFailure where choice.file == nil && failure.status == .usage {
+            let faults = failure.message.split(separator: "\n").filter { $0 != "cannot use the configuration:" }
+            throw CommandFailure(
+                .usage,
+                "cannot work on \(choice.path): no service of it runs to be asked, and no configuration is known:\n"
+                    + faults.joined(separator: "\n"),
+                try: "czctl \(CzCtl.words.dropFirst().first ?? "drain") --config FILE")
+        }
+    }
+
+    /// As the service's own options, for doctor.
+    func serviceOptions() throws -> ServiceOptions {
+        let (choice, pairs) = try resolved()
+        var options = ServiceOptions()
+        options.config = choice.file
+        options.overrides = pairs.map { "\($0.key)=\($0.value)" }
+        return options
+    }
+
+    private func resolved() throws -> (DataOptions.Choice, DataOptions.Overrides) {
+        let pairs = try ServiceOptions.pairs(overrides)
+        let choice = try target.choice(pairs)
+        guard choice.isGiven, target.config == nil || target.data != nil else { return (choice, pairs) }
+        return (choice, pairs + [(key: DataOptions.pathKey, value: choice.path)])
     }
 }
 
@@ -51,6 +134,9 @@ enum ConfigurationFile {
     /// Where the manifests mount it.
     static let usualPath = "/cloudzero/config/config.yml"
     private static let byteLimit = 4 << 20
+
+    /// That file, where there is one.
+    static var usual: String? { HostFile.exists(usualPath) ? usualPath : nil }
 
     /// - Parameter path: nil = no file.
     /// - Throws: `.notFound`; `.usage` with every fault.

@@ -25,7 +25,7 @@ struct Repair: AsyncParsableCommand {
     @Flag(help: "Only say what is damaged and what would be done; also beside running services.")
     var dryRun = false
 
-    @OptionGroup var service: ServiceOptions
+    @OptionGroup var volume: VolumeOptions
     @OptionGroup var options: OutputOptions
 
     private struct Answer: Encodable {
@@ -41,13 +41,7 @@ struct Repair: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try service.read(.tool).settings
-        let path = settings.database.storagePath
-        guard let root = RealPath.of(path) else {
-            throw CommandFailure(
-                .notFound, "cannot repair \(path): there is no such directory", try: "set database.storage_path")
-        }
-        let layout = VolumeLayout(root: root)
+        let layout = try volume.layout()
         let answer = Answer(dryRun: dryRun, damage: try await survey(layout))
         if !dryRun, !answer.damage.isEmpty { try await repair(layout) }
         switch options.output {
@@ -127,13 +121,13 @@ struct Repair: AsyncParsableCommand {
     }
 
     private func repair(_ layout: VolumeLayout) async throws {
-        let settings = try service.load(.collector)
         for lock in [layout.collectorLock, layout.shipperLock] where DirectoryLock.isHeld(lock) {
             throw CommandFailure(
                 .temporary,
                 "cannot repair \(layout.root): a service holds \(lock); it repaired what it found at its start",
                 try: "restart the service")
         }
+        let settings = try volume.load(.collector)
         let environment = try ServiceEnvironment(settings: settings, role: "repair", component: .collector)
         let service = try await Service.start(environment, role: .collector, listens: false)
         try await service.stop()

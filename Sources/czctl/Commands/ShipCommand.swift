@@ -7,7 +7,7 @@ internal import Ship
 
 /// What `ship` and `flush` ask of a service, through its socket or by doing it on a stopped volume.
 struct WorkOptions: ParsableArguments {
-    @OptionGroup var service: ServiceOptions
+    @OptionGroup var volume: VolumeOptions
 
     @Option(help: "How long it may take, as 90s or 10m.")
     var timeout = DurationArgument(.seconds(300))
@@ -37,7 +37,8 @@ struct WorkOptions: ParsableArguments {
     }
 
     /// A half of the service on a stopped volume, while `work` runs.
-    func here<T>(_ settings: Settings, role: ServiceRole, _ work: (Service) async throws -> T) async throws -> T {
+    func here<T>(role: ServiceRole, _ work: (Service) async throws -> T) async throws -> T {
+        let settings = try volume.load(role.configurationRole)
         let environment = try ServiceEnvironment(settings: settings, role: "czctl", component: role)
         let service = try await Service.start(environment, role: role, listens: false)
         let result: T
@@ -62,7 +63,7 @@ struct ShipNow: AsyncParsableCommand {
 
             Examples:
               czctl ship --config config.yml
-              czctl flush --config config.yml && czctl ship --config config.yml
+              czctl flush --data ./data && czctl ship --data ./data     (while a service runs there)
             """)
 
     @OptionGroup var options: WorkOptions
@@ -78,12 +79,10 @@ struct ShipNow: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try options.service.load(.shipper)
-        let path = settings.database.storagePath
-        let layout = VolumeLayout(root: RealPath.of(path) ?? path)
+        let layout = try options.volume.layout()
         var outcome = try await options.ask(.ship, lock: layout.shipperLock, socket: layout.shipperSocket)?.shipped
         if outcome == nil {
-            outcome = try await options.here(settings, role: .shipper) { service in await service.ship() }
+            outcome = try await options.here(role: .shipper) { service in await service.ship() }
         }
         let done = outcome ?? ShipOutcome()
         switch options.output.output {
@@ -129,12 +128,10 @@ struct Flush: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try options.service.load(.collector)
-        let path = settings.database.storagePath
-        let layout = VolumeLayout(root: RealPath.of(path) ?? path)
+        let layout = try options.volume.layout()
         var outcome = try await options.ask(.flush, lock: layout.collectorLock, socket: layout.collectorSocket)?.flushed
         if outcome == nil {
-            outcome = try await options.here(settings, role: .collector) { service in try await service.flush() }
+            outcome = try await options.here(role: .collector) { service in try await service.flush() }
         }
         let done = outcome ?? FlushOutcome()
         switch options.output.output {

@@ -10,15 +10,16 @@ struct SupportBundle: AsyncParsableCommand {
         commandName: "support-bundle", abstract: "Gather what a colleague needs, without secrets and samples, in a tar",
         discussion: """
             Version, configuration with its origins, status, doctor's findings, files with their last errors, the \
-            volume's names and sizes. No key, password, presigned URL, label or value is in it; names of metrics \
-            are only in the configuration's filters. The contents are listed. Exit codes: 0 done, 4 no such volume.
+            volume's names and sizes; of running services their metrics and the last 200 lines of their logs. \
+            No key, password, presigned URL, label or value of a sample is in it; names of received metrics are only \
+            in the configuration's filters. The contents are listed. Exit codes: 0 done, 4 no such volume.
 
             Examples:
               czctl support-bundle --config config.yml --file bundle.tar
               tar -tvf bundle.tar
             """)
 
-    @OptionGroup var service: ServiceOptions
+    @OptionGroup var volume: VolumeOptions
 
     @Option(help: "The archive to make; it must not exist.")
     var file = "cirrus-support.tar"
@@ -37,22 +38,18 @@ struct SupportBundle: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let loaded = try service.read(.tool)
-        let path = loaded.settings.database.storagePath
-        guard let root = RealPath.of(path) else {
-            throw CommandFailure(
-                .notFound, "cannot read the volume \(path): there is no such directory", try: "czctl doctor")
-        }
-        let layout = VolumeLayout(root: root)
+        let layout = try volume.layout()
+        let loaded = try volume.read(.tool)
         var entries: [(name: String, text: String)] = [
             ("version.txt", "czctl \(Version.number) (build \(Version.build))\n"),
             ("configuration.txt", Self.configuration(loaded)), ("system.txt", Self.system()),
         ]
-        entries.append(("doctor.txt", await doctor()))
+        entries.append(("doctor.txt", await Self.part { await Self.doctor(try volume.serviceOptions(), layout) }))
         // Each part stands for itself: what one cannot read does not keep the others out.
         entries.append(("status.json", await Self.part { try await Self.status(layout) }))
         entries.append(("files.json", await Self.part { try await Self.files(layout) }))
         entries.append(("volume.txt", await Self.part { try Self.names(layout) }))
+        entries += await Self.live(layout)
         var archive = TarArchive(modifiedSeconds: Clocks.system.wallMilliseconds() / 1000)
         for entry in entries { archive.add("cirrus-support/\(entry.name)", Array(entry.text.utf8)) }
         try Self.write(archive.finished, to: file)
@@ -78,14 +75,31 @@ struct SupportBundle: AsyncParsableCommand {
         }.joined()
     }
 
-    private func doctor() async -> String {
-        var doctor = Doctor(role: .run, data: nil, timeout: .seconds(10), fixes: false, wanted: nil)
+    private static func doctor(_ service: ServiceOptions, _ layout: VolumeLayout) async -> String {
+        var doctor = Doctor(role: .run, data: layout.root, timeout: .seconds(10), fixes: false, wanted: nil)
         await doctor.examine(service)
         return doctor.diagnosis.findings.map { "\(DoctorCommand.text($0))\n" }.joined()
     }
 
     private static func part(_ body: () async throws -> String) async -> String {
         do { return try await body() } catch { return "cannot be read: \(error)\n" }
+    }
+
+    /// Of the services that run: their metrics, and the last lines of their logs.
+    private static func live(_ layout: VolumeLayout) async -> [(name: String, text: String)] {
+        var entries: [(name: String, text: String)] = []
+        var sockets = [("collector", layout.collectorSocket)]
+        // `czctl run` answers on both.
+        if DirectoryLock.owner(of: layout.collectorLock) != DirectoryLock.owner(of: layout.shipperLock) {
+            sockets.append(("shipper", layout.shipperSocket))
+        }
+        for (name, socket) in sockets {
+            let reply = await ControlClient.request(path: socket, ControlCommand(name: .diagnose))
+            guard let reply else { continue }
+            entries.append(("metrics-\(name).txt", reply.metrics ?? ""))
+            entries.append(("log-\(name).txt", reply.log?.joined() ?? ""))
+        }
+        return entries
     }
 
     private static func status(_ layout: VolumeLayout) async throws -> String {

@@ -31,7 +31,7 @@ struct Import: AsyncParsableCommand {
     @Option(help: "Where imported files are moved to, on the same file system; without it they stay.")
     var moveTo: String?
 
-    @OptionGroup var service: ServiceOptions
+    @OptionGroup var volume: VolumeOptions
     @OptionGroup var options: OutputOptions
 
     private struct Answer: Encodable {
@@ -55,7 +55,8 @@ struct Import: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try service.load(.collector)
+        _ = try volume.layout()
+        let settings = try volume.load(.collector)
         var environment = try ServiceEnvironment(settings: settings, role: "import", component: .collector)
         // The manifest of a request is not to expire before the journal has its outcome.
         environment.settings.dedup.window = max(settings.dedup.window, .seconds(86_400))

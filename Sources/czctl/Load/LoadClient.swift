@@ -1,5 +1,6 @@
 internal import DiskIO
 internal import NIOCore
+internal import Ship
 internal import Synchronization
 
 /// Posts bodies over a fixed number of connections, and again after 5xx, 429 and lost connections, as Prometheus does.
@@ -8,10 +9,12 @@ final class LoadClient: Sendable {
     private let group: any EventLoopGroup
     private let clocks: Clocks
     private let retryLimit: Duration
+    private let access: WriteAccess
     private let progress = Mutex(LoadReport())
 
     /// - Parameter retryLimit: how long one body is tried, from its first attempt; zero tries once.
-    init(url: WriteURL, group: any EventLoopGroup, clocks: Clocks, retryLimit: Duration) {
+    init(url: WriteURL, access: WriteAccess, group: any EventLoopGroup, clocks: Clocks, retryLimit: Duration) {
+        self.access = access
         self.url = url
         self.group = group
         self.clocks = clocks
@@ -81,9 +84,14 @@ final class LoadClient: Sendable {
     private func post(_ body: WriteBody, over connection: inout WriteConnection?) async -> Result<
         WriteResponse, any Error
     > {
+        if let transport = access.transport { return await post(body, through: transport) }
         do {
             let open: WriteConnection
-            if let connection { open = connection } else { open = try await WriteConnection.open(url, group: group) }
+            if let connection {
+                open = connection
+            } else {
+                open = try await WriteConnection.open(url, authorization: access.authorization, group: group)
+            }
             connection = open
             let response = try await open.post(body)
             if !response.keepsOpen { connection = nil }
@@ -91,6 +99,27 @@ final class LoadClient: Sendable {
         } catch {
             connection?.close()
             connection = nil
+            return .failure(error)
+        }
+    }
+
+    private func post(_ body: WriteBody, through transport: any HTTPTransport) async -> Result<
+        WriteResponse, any Error
+    > {
+        let headers = WriteConnection.headers(body, authorization: access.authorization)
+        let request = HTTPRequest(
+            .post, RedactedURL(url.text), headers: headers, body: .bytes(body.bytes), timeout: .seconds(60),
+            reach: .withoutProxy)
+        do throws(TransportError) {
+            let response = try await transport.send(request)
+            func number(_ name: String) -> Int? { response.headers[name].flatMap { Int($0) } }
+            return .success(
+                WriteResponse(
+                    status: response.status,
+                    samplesWritten: number("x-prometheus-remote-write-samples-written"),
+                    retryAfter: number("retry-after"),
+                    text: String(decoding: response.body.prefix(1024), as: UTF8.self), keepsOpen: true))
+        } catch {
             return .failure(error)
         }
     }
@@ -105,6 +134,7 @@ final class LoadClient: Sendable {
             }
             return .written
         case 429, 500...: return nil
+        case 401, 403: return .refused("status \(response.status): \(firstLine(response.text))")
         default: return .rejected("status \(response.status): \(firstLine(response.text))")
         }
     }

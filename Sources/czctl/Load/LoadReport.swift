@@ -4,6 +4,8 @@ struct LoadReport: Sendable {
     var requestsWritten = 0
     /// Answered 4xx, or 2xx with counts other than expected: not sent again.
     var requestsRejected = 0
+    /// Some of these were answered 401 or 403.
+    var isAccessRefused = false
     /// Given up after retries.
     var requestsFailed = 0
     var retries = 0
@@ -26,8 +28,9 @@ struct LoadReport: Sendable {
         samplesWritten += outcome.samplesWritten
         switch outcome.result {
         case .written: requestsWritten += 1
-        case .rejected(let reason):
+        case .rejected(let reason), .refused(let reason):
             requestsRejected += 1
+            if case .refused = outcome.result { isAccessRefused = true }
             firstFailure = firstFailure ?? reason
         case .failed(let reason):
             requestsFailed += 1
@@ -42,6 +45,8 @@ struct SendOutcome: Sendable {
         case written
         /// Sending it again would not help.
         case rejected(String)
+        /// So would not this without other credentials.
+        case refused(String)
         /// The receiver was down or refused for now, until the retry limit.
         case failed(String)
     }

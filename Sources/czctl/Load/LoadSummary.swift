@@ -9,9 +9,9 @@ struct LoadSummary: Encodable {
     var bytesSent: Int
     var seconds: Double
     var samplesPerSecond: Double
-    var latencyP50Milliseconds: Double
-    var latencyP99Milliseconds: Double
-    var latencyMaxMilliseconds: Double
+    var latencyP50Seconds: Double
+    var latencyP99Seconds: Double
+    var latencyMaxSeconds: Double
     var firstFailure: String?
 
     init(_ report: LoadReport) {
@@ -24,27 +24,27 @@ struct LoadSummary: Encodable {
         bytesSent = report.bytesSent
         seconds = (report.elapsed / .milliseconds(1)).rounded() / 1000
         samplesPerSecond = (Double(samplesWritten) / max(seconds, 0.001)).rounded()
-        latencyP50Milliseconds = Self.milliseconds(report.latency.quantile(0.5))
-        latencyP99Milliseconds = Self.milliseconds(report.latency.quantile(0.99))
-        latencyMaxMilliseconds = Self.milliseconds(report.latency.maximum)
+        latencyP50Seconds = Self.seconds(report.latency.quantile(0.5))
+        latencyP99Seconds = Self.seconds(report.latency.quantile(0.99))
+        latencyMaxSeconds = Self.seconds(report.latency.maximum)
         firstFailure = report.firstFailure
     }
 
     var table: String {
         let requests = "\(requestsWritten) written, \(requestsRejected) rejected, \(requestsFailed) failed"
-        let latency = "p50 \(latencyP50Milliseconds) ms, p99 \(latencyP99Milliseconds) ms"
+        func text(_ seconds: Double) -> String { "\((seconds * 1_000_000).rounded() / 1000) ms" }
         var lines = [
             "requests   \(requests), \(retries) retries",
             "samples    \(samplesWritten) written of \(samplesSent) sent, \(Int(samplesPerSecond)) a second",
             "bytes      \(bytesSent) compressed in \(seconds) s",
-            "latency    \(latency), max \(latencyMaxMilliseconds) ms",
+            "latency    p50 \(text(latencyP50Seconds)), p99 \(text(latencyP99Seconds)), max \(text(latencyMaxSeconds))",
         ]
         if let firstFailure { lines.append("failure    \(firstFailure)") }
         return lines.joined(separator: "\n")
     }
 
     /// To the microsecond.
-    private static func milliseconds(_ duration: Duration) -> Double {
-        ((duration / .microseconds(1)).rounded()) / 1000
+    private static func seconds(_ duration: Duration) -> Double {
+        ((duration / .microseconds(1)).rounded()) / 1_000_000
     }
 }

@@ -10,12 +10,13 @@ struct Send: AsyncParsableCommand {
         abstract: "Send remote_write requests, from files or made up",
         discussion: """
             Waits out 5xx and 429 as Prometheus does, and checks the written counts of each answer. Exit codes: 0 all \
-            written, 1 some rejected, 2 usage, 5 some not accepted in time (try later).
+            written, 1 some rejected, 2 usage, 5 some not accepted in time (try later), 6 some refused with 401 or 403.
 
             Examples:
               czctl send request.snappy
               czctl send --generate 1000000 --series 2000 --connections 16 --proto v2
               czctl send --generate 60000 --series 1000 --rate 1000 -o json
+              czctl send --generate 1 --url https://collector:8080/api/v1/write --ca-file ca.pem --bearer-file token
             """)
 
     @Argument(help: "Bodies as they go over the wire: protobuf, snappy-compressed.")
@@ -57,10 +58,24 @@ struct Send: AsyncParsableCommand {
     @Option(help: "The receiver.")
     var url = "http://127.0.0.1:8080/api/v1/write"
 
+    @OptionGroup var accessOptions: WriteAccessOptions
     @OptionGroup var output: OutputOptions
 
+    private struct Answer: Encodable {
+        let schema = "czctl.send/v1"
+        let summary: LoadSummary
+
+        enum CodingKeys: CodingKey { case schema }
+
+        func encode(to encoder: any Encoder) throws {
+            try summary.encode(to: encoder)
+            var keys = encoder.container(keyedBy: CodingKeys.self)
+            try keys.encode(schema, forKey: .schema)
+        }
+    }
+
     func validate() throws {
-        guard WriteURL(url) != nil else { throw ValidationError("\(url) is no http:// URL; https is not spoken") }
+        guard WriteURL(url) != nil else { throw ValidationError("\(url) is no http:// or https:// URL") }
         guard files.isEmpty != (generate == nil) else { throw ValidationError("give either files or --generate") }
         let positive = [
             ("--series", series), ("--batch", batch), ("--connections", connections), ("--interval", interval),
@@ -76,13 +91,15 @@ struct Send: AsyncParsableCommand {
     func run() async throws {
         guard let target = WriteURL(url) else { throw ExitCode(ExitStatus.usage.rawValue) }
         let client = LoadClient(
-            url: target, group: MultiThreadedEventLoopGroup.singleton, clocks: .system,
+            url: target, access: try accessOptions.access(to: target), group: MultiThreadedEventLoopGroup.singleton,
+            clocks: .system,
             retryLimit: .seconds(retryFor))
         let report = await client.run(connections: connections, next: try source())
         switch output.output {
         case .table: print(LoadSummary(report).table)
-        case .json: print(try Console.json(LoadSummary(report)))
+        case .json: print(try Console.json(Answer(summary: LoadSummary(report))))
         }
+        if report.isAccessRefused { throw ExitCode(ExitStatus.refused.rawValue) }
         if report.requestsRejected > 0 { throw ExitCode(ExitStatus.error.rawValue) }
         if report.requestsFailed > 0 { throw ExitCode(ExitStatus.temporary.rawValue) }
     }

@@ -3,21 +3,24 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// Where bodies are posted: `http` only.
+/// Where bodies are posted.
 struct WriteURL: Equatable, Sendable {
     var host: String
     var port: Int
     /// Path and query.
     var target: String
+    let isSecure: Bool
 
-    /// Nil for what is not `http://host[:port][/path]`.
+    /// Nil for what is not `http[s]://host[:port][/path]`.
     init?(_ text: String) {
-        guard text.lowercased().hasPrefix("http://") else { return nil }
-        let rest = text.dropFirst("http://".count)
+        let scheme = text.lowercased().hasPrefix("https://") ? "https://" : "http://"
+        guard text.lowercased().hasPrefix(scheme) else { return nil }
+        isSecure = scheme == "https://"
+        let rest = text.dropFirst(scheme.count)
         let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
         var authority = rest[..<end]
         target = rest[end...].hasPrefix("/") ? String(rest[end...]) : "/" + rest[end...]
-        port = 80
+        port = isSecure ? 443 : 80
         if let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") {
             guard let number = Int(authority[authority.index(after: colon)...]), (1...65_535).contains(number) else {
                 return nil
@@ -31,7 +34,11 @@ struct WriteURL: Equatable, Sendable {
     }
 
     /// The `Host` header.
-    var authority: String { (host.contains(":") ? "[\(host)]" : host) + (port == 80 ? "" : ":\(port)") }
+    var authority: String {
+        (host.contains(":") ? "[\(host)]" : host) + (port == (isSecure ? 443 : 80) ? "" : ":\(port)")
+    }
+
+    var text: String { (isSecure ? "https://" : "http://") + authority + target }
 }
 
 /// What a receiver answered.
@@ -62,8 +69,11 @@ struct WriteConnection: Sendable {
 
     private let channel: any Channel
     private let url: WriteURL
+    private let authorization: String?
 
-    static func open(_ url: WriteURL, group: any EventLoopGroup) async throws -> WriteConnection {
+    static func open(
+        _ url: WriteURL, authorization: String?, group: any EventLoopGroup
+    ) async throws -> WriteConnection {
         let channel = try await ClientBootstrap(group: group)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -74,17 +84,27 @@ struct WriteConnection: Sendable {
                 }
             }
             .connect(host: url.host, port: url.port).get()
-        return WriteConnection(channel: channel, url: url)
+        return WriteConnection(channel: channel, url: url, authorization: authorization)
+    }
+
+    /// Those of every request with `body`, whatever carries it.
+    static func headers(_ body: WriteBody, authorization: String?) -> [(name: String, value: String)] {
+        let common = [
+            (name: "content-type", value: body.version.contentType), (name: "content-encoding", value: "snappy"),
+            (name: "x-prometheus-remote-write-version", value: body.version.header),
+        ]
+        return common + (authorization.map { [(name: "authorization", value: $0)] } ?? [])
     }
 
     /// Posts `body` and waits for the whole answer, 60 s at most.
     func post(_ body: WriteBody) async throws -> WriteResponse {
         var head = HTTPRequestHead(version: .http1_1, method: .POST, uri: url.target)
         head.headers = [
-            "host": url.authority, "content-type": body.version.contentType, "content-encoding": "snappy",
-            "content-length": String(body.bytes.count), "user-agent": "czctl",
-            "x-prometheus-remote-write-version": body.version.header,
+            "host": url.authority, "content-length": String(body.bytes.count), "user-agent": "czctl",
         ]
+        for (name, value) in Self.headers(body, authorization: authorization) {
+            head.headers.add(name: name, value: value)
+        }
         let answer = channel.eventLoop.makePromise(of: WriteResponse.self)
         let timeout = channel.eventLoop.scheduleTask(in: .seconds(60)) { answer.fail(Failure.timedOut) }
         defer { timeout.cancel() }

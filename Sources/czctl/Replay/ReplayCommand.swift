@@ -15,7 +15,7 @@ struct Replay: AsyncParsableCommand {
             moves from log to file meanwhile may be sent twice, nothing is left out. A mark of a series' end is a \
             plain NaN once it is in a file; histograms, exemplars and metadata are not sent, and files of layout \
             native are refused before anything is. Exit codes: 0 everything is written, 2 usage, 5 the receiver did \
-            not take all in time, 7 damage was passed over, 8 the receiver refused requests.
+            not take all in time, 6 it answered 401 or 403, 7 damage was passed over, 8 the receiver refused requests.
 
             Examples:
               czctl replay --data ./demo-data --to-url http://127.0.0.1:9090/api/v1/write
@@ -51,6 +51,7 @@ struct Replay: AsyncParsableCommand {
     @Option(help: "How long one request is tried, as 90s or 10m.")
     var retryFor = DurationArgument(.seconds(300))
 
+    @OptionGroup var accessOptions: WriteAccessOptions
     @OptionGroup var output: OutputOptions
 
     /// `czctl.replay/v1`.
@@ -67,7 +68,7 @@ struct Replay: AsyncParsableCommand {
     }
 
     func validate() throws {
-        guard WriteURL(toURL) != nil else { throw ValidationError("\(toURL) is no http:// URL; https is not spoken") }
+        guard WriteURL(toURL) != nil else { throw ValidationError("\(toURL) is no http:// or https:// URL") }
         guard (1...20_000).contains(batch) else { throw ValidationError("--batch must be from 1 to 20000") }
         _ = try selection()
     }
@@ -83,14 +84,15 @@ struct Replay: AsyncParsableCommand {
         for path in paths { try Self.refuseNative(path) }
         source.start(files: paths, then: layout)
         let client = LoadClient(
-            url: url, group: MultiThreadedEventLoopGroup.singleton, clocks: .system, retryLimit: retryFor.duration)
+            url: url, access: try accessOptions.access(to: url), group: MultiThreadedEventLoopGroup.singleton,
+            clocks: .system, retryLimit: retryFor.duration)
         let progress = Progress("samples sent")
         // One connection: the samples of a series arrive in order.
         let report = await client.run(connections: 1) {
             let report = client.report
             progress.set(report.samplesSent)
             // What comes after a request that was given up would leave a hole.
-            return report.requestsFailed == 0 ? await source.next() : nil
+            return report.requestsFailed == 0 && !report.isAccessRefused ? await source.next() : nil
         }
         source.end()
         progress.end()
@@ -109,6 +111,11 @@ struct Replay: AsyncParsableCommand {
                     Answer(
                         files: findings.files, segments: findings.segments, sent: summary,
                         problems: findings.problems)))
+        }
+        if report.isAccessRefused {
+            throw CommandFailure(
+                .refused, "the receiver refuses access: \(report.firstFailure ?? "no reason")",
+                try: "the same with --bearer-file FILE or --basic-file FILE")
         }
         if report.requestsFailed > 0 {
             throw CommandFailure(

@@ -14,6 +14,8 @@ struct ControlCommand: Codable, Sendable {
         case flush
         /// Read the configuration, certificates and credentials again.
         case reload
+        /// Metrics and the last lines of the log.
+        case diagnose
     }
 
     var name: Name
@@ -30,6 +32,9 @@ struct ControlReply: Codable, Sendable {
     var shipped: ShipOutcome?
     var flushed: FlushOutcome?
     var reloaded: ReloadOutcome?
+    /// As on `/metrics`.
+    var metrics: String?
+    var log: [String]?
     /// Why the command failed.
     var error: String?
 }

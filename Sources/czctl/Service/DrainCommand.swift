@@ -19,13 +19,20 @@ struct Drain: AsyncParsableCommand {
               czctl drain --config config.yml --timeout 10m
             """)
 
-    @OptionGroup var options: ServiceOptions
+    @OptionGroup var volume: VolumeOptions
 
     @Option(help: "How long it may take, as 90s or 10m.")
     var timeout = DurationArgument(.seconds(300))
 
-    @Option(name: .shortAndLong, help: "table or json.")
-    var output = Output.table
+    @OptionGroup var options: OutputOptions
+
+    private struct Answer: Encodable {
+        let schema = "czctl.drain/v1"
+        let unsentFiles: Int
+        let unsentRows: Int
+        let quarantinedFiles: Int
+        let lastError: String?
+    }
 
     func validate() throws {
         guard (.seconds(1) ... .seconds(86_400)).contains(timeout.duration) else {
@@ -34,9 +41,7 @@ struct Drain: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try options.load(.run)
-        let path = settings.database.storagePath
-        let layout = VolumeLayout(root: RealPath.of(path) ?? path)
+        let layout = try volume.layout()
         let isCollecting = DirectoryLock.isHeld(layout.collectorLock)
         let isShipping = DirectoryLock.isHeld(layout.shipperLock)
         // `czctl run` holds both, and drains both when it is asked once.
@@ -49,7 +54,7 @@ struct Drain: AsyncParsableCommand {
         if isShipping, !isOne { outcome = try await ask(layout.shipperSocket, until: deadline) }
         if !isCollecting || !isShipping {
             let rest = (collecting: !isCollecting, shipping: !isShipping)
-            outcome = try await drainHere(settings, rest, until: deadline) ?? outcome
+            outcome = try await drainHere(rest, until: deadline) ?? outcome
         }
         try report(outcome)
     }
@@ -70,9 +75,10 @@ struct Drain: AsyncParsableCommand {
 
     /// Does the work of the halves that are not running.
     private func drainHere(
-        _ settings: Settings, _ rest: (collecting: Bool, shipping: Bool), until deadline: Duration
+        _ rest: (collecting: Bool, shipping: Bool), until deadline: Duration
     ) async throws -> DrainOutcome? {
         let role: ServiceRole = rest.collecting && rest.shipping ? .run : rest.collecting ? .collector : .shipper
+        let settings = try volume.load(role.configurationRole)
         let environment = try ServiceEnvironment(settings: settings, role: "drain", component: role)
         let service = try await Service.start(environment, role: role, listens: false)
         let outcome = try await service.drain(until: deadline)
@@ -81,9 +87,13 @@ struct Drain: AsyncParsableCommand {
     }
 
     private func report(_ outcome: DrainOutcome) throws {
-        switch output {
+        switch options.output {
         case .json:
-            print(try Console.jsonLine(outcome))
+            print(
+                try Console.json(
+                    Answer(
+                        unsentFiles: outcome.unsentFiles, unsentRows: outcome.unsentRows,
+                        quarantinedFiles: outcome.quarantinedFiles, lastError: outcome.lastError)))
         case .table:
             print(
                 "unsent \(outcome.unsentFiles) files, \(outcome.unsentRows) rows; "

@@ -358,6 +358,8 @@ final class Service: Sendable {
             }
         case .ship: return ControlReply(shipped: await ship())
         case .reload: return ControlReply(reloaded: await reload())
+        case .diagnose:
+            return ControlReply(metrics: environment.registry.exposition(), log: environment.recentLog.lines)
         case .flush:
             do {
                 return ControlReply(flushed: try await flush())

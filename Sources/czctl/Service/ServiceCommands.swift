@@ -23,13 +23,18 @@ struct ServiceOptions: ParsableArguments {
 
     /// The settings and what to say about them, or every fault at once.
     func read(_ role: Role) throws -> Loaded {
-        let pairs = try overrides.map { text in
+        try ConfigurationFile.load(config, role: role, overrides: Self.pairs(overrides))
+    }
+
+    /// What `--set` gave.
+    /// - Throws: `.usage`.
+    static func pairs(_ overrides: [String]) throws -> [(key: String, value: String)] {
+        try overrides.map { text in
             guard let equals = text.firstIndex(of: "=") else {
                 throw CommandFailure(.usage, "cannot read --set \(text): it is not KEY=VALUE")
             }
             return (key: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
         }
-        return try ConfigurationFile.load(config, role: role, overrides: pairs)
     }
 }
 

@@ -20,6 +20,7 @@ struct ServiceEnvironment: Sendable {
     let registry: MetricsRegistry
     let logger: Logger
     let logThreshold: LogThreshold
+    let recentLog: RecentLog
     let role: String
     let filter: SeriesFilter
 
@@ -30,8 +31,10 @@ struct ServiceEnvironment: Sendable {
         self.role = role
         let threshold = LogThreshold(Logger.Level(settings.logging.level))
         logThreshold = threshold
+        let recent = RecentLog()
+        recentLog = recent
         logger = Logger(label: component.rawValue) { label in
-            StructuredLog(component: label, format: settings.logging.format, threshold: threshold)
+            StructuredLog(component: label, format: settings.logging.format, threshold: threshold, recent: recent)
         }
         // Without symbolic links, which the disk seam follows nowhere; one that is not there is refused at start.
         let path = settings.database.storagePath

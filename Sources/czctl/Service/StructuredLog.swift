@@ -11,6 +11,7 @@ struct StructuredLog: LogHandler {
     let format: LogFormat
     /// One for all copies of the logger: a reload changes it everywhere.
     let threshold: LogThreshold
+    let recent: RecentLog
     var metadata: Logger.Metadata = [:]
 
     var logLevel: Logger.Level {
@@ -36,6 +37,7 @@ struct StructuredLog: LogHandler {
             case .logfmt: fields.map { "\($0.0)=\(Self.plainOrQuoted($0.1))" }.joined(separator: " ") + "\n"
             }
         Self.write(line)
+        recent.append(line)
     }
 
     /// One write call a line: lines of several threads do not mix.
@@ -64,6 +66,24 @@ struct StructuredLog: LogHandler {
             }
         }
         return out + "\""
+    }
+}
+
+/// The last lines of a log, for whoever asks the service. They are as they were logged: without secrets.
+final class RecentLog: Sendable {
+    private static let lineLimit = 200
+    private static let byteLimit = 2048
+
+    private let stored = Mutex<[String]>([])
+
+    var lines: [String] { stored.withLock { $0 } }
+
+    func append(_ line: String) {
+        let kept = line.utf8.count <= Self.byteLimit ? line : String(line.prefix(Self.byteLimit / 4)) + "...\n"
+        stored.withLock { lines in
+            if lines.count == Self.lineLimit { lines.removeFirst() }
+            lines.append(kept)
+        }
     }
 }
 

@@ -27,7 +27,7 @@ extension Doctor {
         if Permission.readError(original) == 0 {
             diagnosis.add(.lock, .ok, "\(original) is the original agent's, and of no meaning here")
         }
-        if let name = ProcessInfo.processInfo.environment["HOSTNAME"],
+        if let name = ProcessEnvironment.variables["HOSTNAME"],
             // A volume without it has none yet.
             let bytes = try? fileSystem.contents(of: layout.shipperID, limit: 300)
         {
