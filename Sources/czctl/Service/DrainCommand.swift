@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Configuration
 internal import DiskIO
-internal import FoundationEssentials
 internal import Logging
 internal import Metrics
 internal import NIOCore
@@ -25,8 +24,15 @@ struct Drain: AsyncParsableCommand {
     @Option(help: "How long it may take, as 90s or 10m.")
     var timeout = DurationArgument(.seconds(300))
 
-    @Option(name: .shortAndLong, help: "table or json.")
-    var output = Output.table
+    @OptionGroup var output: OutputOptions
+
+    private struct Answer: Encodable {
+        let schema = "czctl.drain/v1"
+        let unsentFiles: Int
+        let unsentRows: Int
+        let quarantinedFiles: Int
+        let lastError: String?
+    }
 
     func validate() throws {
         guard (.seconds(1) ... .seconds(86_400)).contains(timeout.duration) else {
@@ -82,12 +88,13 @@ struct Drain: AsyncParsableCommand {
     }
 
     private func report(_ outcome: DrainOutcome) throws {
-        switch output {
+        switch output.output {
         case .json:
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys]
-            encoder.keyEncodingStrategy = .convertToSnakeCase
-            print(String(decoding: try encoder.encode(outcome), as: UTF8.self))
+            print(
+                try Console.json(
+                    Answer(
+                        unsentFiles: outcome.unsentFiles, unsentRows: outcome.unsentRows,
+                        quarantinedFiles: outcome.quarantinedFiles, lastError: outcome.lastError)))
         case .table:
             print(
                 "unsent \(outcome.unsentFiles) files, \(outcome.unsentRows) rows; "
