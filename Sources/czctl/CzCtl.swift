@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CLinux
+internal import DiskIO
 internal import Glibc
 
 /// The one program: services, and the operator's commands.
@@ -24,6 +25,7 @@ struct CzCtl: AsyncParsableCommand {
         ])
 
     static func main() async {
+        Signals.ignoreBrokenPipes()
         do {
             var command = try parseAsRoot(arguments(Array(words.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
@@ -31,12 +33,13 @@ struct CzCtl: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            leave(0)
         } catch let failure as CommandFailure {
             printError("czctl: \(failure)")
             if let advice = failure.advice { printError("Try: \(advice)") }
-            Glibc.exit(failure.status.rawValue)
+            leave(failure.status.rawValue)
         } catch let code as ExitCode {
-            Glibc.exit(code.rawValue)
+            leave(code.rawValue)
         } catch {
             end(with: error)
         }
@@ -59,18 +62,28 @@ struct CzCtl: AsyncParsableCommand {
         return given.first.map(isConfig) == true ? ["run"] + given : given
     }
 
+    /// Ends at once: at an exit libraries give up what their threads, which still run, go on using. libcrypto's locks
+    /// made one `verify --remote` of 600 crash.
+    private static func leave(_ status: Int32) -> Never {
+        if fflush(nil) != 0, errno != EPIPE {
+            printError("czctl: cannot write to standard output: \(Errno.text(errno))")
+            _exit(max(status, ExitStatus.error.rawValue))
+        }
+        _exit(status)
+    }
+
     /// Help and version on stdout with 0, a wrong command line on stderr with 2, anything else with 1.
     private static func end(with error: any Error) -> Never {
         switch exitCode(for: error) {
         case .success:
             print(fullMessage(for: error))
-            Glibc.exit(0)
+            leave(0)
         case .validationFailure:
             printError(fullMessage(for: error))
-            Glibc.exit(ExitStatus.usage.rawValue)
+            leave(ExitStatus.usage.rawValue)
         default:
             printError("czctl: \(error)")
-            Glibc.exit(ExitStatus.error.rawValue)
+            leave(ExitStatus.error.rawValue)
         }
     }
 }

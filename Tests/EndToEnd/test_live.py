@@ -94,15 +94,19 @@ def test_tail_over_a_new_segment_and_with_conditions(service, encoder):
     assert tail.process.stdout.read() == ""
 
 
-def test_tail_is_quiet_when_its_reader_ends(service, encoder):
-    tail = Follower("tail", "--data", service.data, "--interval", "50ms")
-    tail.process.stdout.close()
+FOLLOWING = [["tail", "--interval=50ms"], ["top", "--interval=100ms"], ["status", "--watch=100ms"]]
+
+
+@pytest.mark.parametrize("command", FOLLOWING)
+def test_what_follows_is_quiet_when_its_reader_ends(service, encoder, command):
+    follower = Follower(*command, "--data", service.data)
+    follower.process.stdout.close()
     for at in range(200):
         post(service, encoder, "series", 100, at)
-        if tail.process.poll() is not None:
+        if follower.process.poll() is not None:
             break
-    tail.process.wait(timeout=60)
-    assert tail.process.stderr.read() == ""
+    assert follower.process.wait(timeout=60) == 0
+    assert follower.process.stderr.read() == ""
 
 
 def test_top_without_a_terminal(service, encoder):

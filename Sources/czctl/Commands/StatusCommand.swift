@@ -50,7 +50,7 @@ struct Status: AsyncParsableCommand {
             case .json: watch == nil ? try Console.json(text.report) : try Console.jsonLine(text.report)
             }
         print(shown)
-        fflush(nil)  // at once, also into a pipe
+        Console.flush()  // at once, also into a pipe
         if let status = text.report.exitStatus { throw ExitCode(status.rawValue) }
     }
 }

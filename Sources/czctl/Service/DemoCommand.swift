@@ -36,7 +36,6 @@ struct Demo: AsyncParsableCommand {
     func validate() throws { _ = try duration() }
 
     func run() async throws {
-        Signals.ignoreBrokenPipes()
         let environment = try environment()
         let service = try await Service.start(environment, role: .run, listens: true)
         guard let port = service.port else { return }

@@ -52,7 +52,6 @@ private struct StandardError: TextOutputStream {
 enum ServiceCommand {
     static func run(_ role: ServiceRole, _ options: ServiceOptions) async throws {
         clinux_tune_malloc()
-        Signals.ignoreBrokenPipes()
         // Before the file is read: whoever changes it afterwards and says so is heard.
         let hangups = await Signals.hangups()
         // Before the port is open: who sees that it is ready may stop it.

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import DiskIO
-internal import Glibc
 
 /// `czctl top`.
 struct Top: AsyncParsableCommand {
@@ -65,7 +64,7 @@ struct Top: AsyncParsableCommand {
             case .table: Swift.print(view.lines(Self.metricLimit).joined(separator: "\n") + "\n")
             case .json: Swift.print(try Console.jsonLine(view.answer(Self.metricLimit)))
             }
-            fflush(nil)  // at once, also into a pipe
+            Console.flush()  // at once, also into a pipe
             left = left.map { $0 - 1 }
         }
     }
