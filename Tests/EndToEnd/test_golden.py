@@ -27,8 +27,11 @@ TEXTS = {
     "status": ["status", "--data", "DATA"],
     "files-list": ["files", "list", "--data", "DATA"],
     "files-list-name": ["files", "list", "--data", "DATA", "-o", "name"],
+    "files-list-wide": ["files", "list", "--data", "DATA", "-o", "wide"],
     "files-describe": ["files", "describe", DELIVERED, WAITING, "--data", "DATA"],
     "segments-list": ["segments", "list", "--data", "DATA"],
+    "segments-describe": ["segments", "describe", "4", "--data", "DATA"],
+    "segments-describe-compacted": ["segments", "describe", "2", "--data", "DATA"],
     "trace-series": ["trace", "--metric", "waiting", "--data", "DATA"],
     "trace-segment": ["trace", "2", "--data", "DATA"],
     "doctor": ["doctor", "--data", "DATA"],
@@ -127,6 +130,8 @@ def stopped(answers: Answers, data: list, config: list):
         answers.ask(*command, *data)
     for name in (DELIVERED, WAITING):
         answers.ask("files", "describe", name, *data)
+    for segment in ("2", "4"):
+        answers.ask("segments", "describe", segment, *data)
     for what in [["--metric", "waiting"], ["--metric", "logged"], ["2"], ["4"]]:
         answers.ask("trace", *what, *data)
     answers.ask("inspect", "wal", path / "wal" / SEGMENT)
@@ -153,6 +158,7 @@ def failing(answers: Answers, data: list, config: list):
     whole = segment.read_bytes()
     segment.write_bytes(whole[:4200] + b"damage" + whole[4206:])
     answers.ask("inspect", "wal", segment, codes=(7,))
+    answers.ask("segments", "describe", "4", *data, codes=(7,))
     answers.ask("verify", *data, codes=(7,))
     answers.ask("status", *data, codes=(0, 3))
     answers.ask("repair", "--dry-run", *config, codes=(0, 3, 7))

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -223,6 +224,21 @@ def test_top_on_a_terminal(service, encoder, terminal, end):
     else:
         terminal.type(end)
     assert "METRIC" not in echoes(terminal)
+
+
+def test_status_watch_without_a_terminal(service, encoder):
+    """A line for each change, and none without."""
+    watch = Follower("status", "--data", service.data, "--watch=100ms")
+    try:
+        (before,) = watch.lines(1)
+        post(service, encoder, "more", 1234)
+        (after,) = watch.lines(1)
+    finally:
+        watch.stop()
+    rest = watch.process.stdout.read().splitlines()
+    said = [line.partition("  ")[2] for line in [before, after, *rest]]
+    assert re.match(r"running  log [\d,]+ rows  files ready 0 .* uploaded 1 ", said[0])
+    assert said[0] != said[1] and "log 1,234 rows" in said[-1] and len(rest) <= 1
 
 
 def test_status_watch_on_a_terminal(service, encoder, terminal):

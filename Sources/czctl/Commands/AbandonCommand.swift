@@ -113,7 +113,7 @@ struct Abandon: AsyncParsableCommand {
             let files = rows.map {
                 Answer.File(id: $0.file, destination: $0.destination, state: FileState($0.state))
             }
-            print(try Console.json(Answer(dryRun: dryRun, reason: reason, files: files, shipperWoken: isWoken)))
+            print(try options.encoded(Answer(dryRun: dryRun, reason: reason, files: files, shipperWoken: isWoken)))
         }
     }
 }

@@ -34,7 +34,7 @@ struct InspectWAL: ParsableCommand {
         let listing = try SegmentListing.read(file, limit: head ?? .max)
         switch options.output {
         case .table: print(listing.text)
-        case .json: print(try Console.json(listing))
+        case .json: print(try options.encoded(listing))
         }
         if !listing.damage.isEmpty {
             throw CommandFailure(

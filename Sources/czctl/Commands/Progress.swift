@@ -1,5 +1,4 @@
 internal import DiskIO
-internal import FoundationEssentials
 internal import Glibc
 internal import Metrics
 internal import Synchronization
@@ -28,8 +27,7 @@ final class Progress: Sendable {
     ///   - total: nil where nobody knows: then there is no bar.
     init(_ what: String, total: Int? = nil, isBytes: Bool = false, clocks: Clocks = .system) {
         (self.what, self.total, self.isBytes, self.clocks) = (what, total, isBytes, clocks)
-        let terminal = ProcessInfo.processInfo.environment["TERM"]
-        isTerminal = isatty(STDERR_FILENO) == 1 && terminal != nil && terminal != "dumb"
+        isTerminal = Terminal.isSeen(STDERR_FILENO)
         startedAt = clocks.uptime()
         state = Mutex(State(shownAt: startedAt))
     }
@@ -54,15 +52,9 @@ final class Progress: Sendable {
         }
         guard let done else { return }
         let text = Self.text(done, of: total, isBytes: isBytes, what: what, after: now - startedAt)
-        Self.write(isTerminal ? "\r\(text.prefix(Self.columns - 1))\u{1B}[K" : "czctl: \(text)\n")
-    }
-
-    /// Of the terminal: a line that wraps cannot be drawn over. 80 when nobody knows.
-    private static var columns: Int {
-        var size = winsize()
-        // SAFETY: the call fills the struct it is given.
-        guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }
-        return Int(size.ws_col)
+        // A line that wraps cannot be drawn over.
+        let columns = max(2, Terminal.columns(STDERR_FILENO) ?? 80)
+        Self.write(isTerminal ? "\r\(text.prefix(columns - 1))\u{1B}[K" : "czctl: \(text)\n")
     }
 
     /// `[#######.....................] 25 %  1.2 GiB of 4.9 GiB bytes verified  212.0 MiB/s  17s left`

@@ -60,7 +60,7 @@ struct Query: ParsableCommand {
         }
         let rows = answer.groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }
         switch options.output {
-        case .json: print(try Console.json(QueryResult(answer, rows, keys: by)))
+        case .json: print(try options.encoded(QueryResult(answer, rows, keys: by)))
         case .table:
             var table = TextTable(titles: by + ["COUNT", "SUM", "MIN", "MAX"])
             for (key, summary) in rows {
@@ -70,7 +70,7 @@ struct Query: ParsableCommand {
                         summary.max.map { "\($0)" } ?? "-",
                     ])
             }
-            print(table.text)
+            print(table.text(options.style))
             printError("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read")
         }
     }

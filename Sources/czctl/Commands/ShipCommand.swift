@@ -93,7 +93,7 @@ struct ShipNow: AsyncParsableCommand {
                     + " \(done.quarantinedFiles); unsent \(done.unsentFiles) files, \(done.unsentRows) rows")
         case .json:
             print(
-                try Console.json(
+                try options.output.encoded(
                     Answer(
                         uploadedFiles: done.uploadedFiles, failedFiles: done.failedFiles,
                         quarantinedFiles: done.quarantinedFiles, unsentFiles: done.unsentFiles,
@@ -139,7 +139,7 @@ struct Flush: AsyncParsableCommand {
         let done = outcome ?? FlushOutcome()
         switch options.output.output {
         case .table: print("made \(done.files) files of \(HumanText.grouped(done.rows)) rows")
-        case .json: print(try Console.json(Answer(files: done.files, rows: done.rows)))
+        case .json: print(try options.output.encoded(Answer(files: done.files, rows: done.rows)))
         }
     }
 }

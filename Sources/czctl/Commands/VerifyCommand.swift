@@ -43,7 +43,7 @@ struct Verify: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if remote { return try await RemoteVerification.run(target, options.output) }
+        if remote { return try await RemoteVerification.run(target, options) }
         var result = VerifyResult()
         if files.isEmpty {
             let layout = try target.layout()
@@ -61,9 +61,9 @@ struct Verify: AsyncParsableCommand {
             }
         }
         switch options.output {
-        case .json: print(try Console.json(result))
+        case .json: print(try options.encoded(result))
         case .table:
-            for problem in result.problems { print("damaged  \(problem.path): \(problem.cause)") }
+            for problem in result.problems { print(options.paint.first("damaged  \(problem.path): \(problem.cause)")) }
             print(
                 "checked  \(result.files) file(s), \(HumanText.grouped(result.rows)) rows,"
                     + " \(HumanText.bytes(result.bytes));"

@@ -32,7 +32,7 @@ enum RemoteVerification {
         var problems: [Problem] = []
     }
 
-    static func run(_ target: DataOptions, _ output: Output) async throws {
+    static func run(_ target: DataOptions, _ options: OutputOptions) async throws {
         let settings = try target.settings()
         let environment = try ServiceEnvironment(settings: settings, role: "verify", component: .shipper)
         var refusal: String?
@@ -58,7 +58,7 @@ enum RemoteVerification {
         } catch let error as ShipError {
             throw CommandFailure(error)
         }
-        try report(result ?? Result(), refusal: refusal, output)
+        try report(result ?? Result(), refusal: refusal, options)
     }
 
     /// - Returns: why the destination refuses to answer.
@@ -104,9 +104,9 @@ enum RemoteVerification {
         return nil
     }
 
-    private static func report(_ result: Result, refusal: String?, _ output: Output) throws {
-        switch output {
-        case .json: print(try Console.json(result))
+    private static func report(_ result: Result, refusal: String?, _ options: OutputOptions) throws {
+        switch options.output {
+        case .json: print(try options.encoded(result))
         case .table:
             for problem in result.problems { print("\(problem.destination)  \(problem.file)  \(problem.cause)") }
             for one in result.destinations {

@@ -81,7 +81,7 @@ struct Send: AsyncParsableCommand {
         let report = await client.run(connections: connections, next: try source())
         switch output.output {
         case .table: print(LoadSummary(report).table)
-        case .json: print(try Console.json(LoadSummary(report)))
+        case .json: print(try output.encoded(LoadSummary(report)))
         }
         if report.requestsRejected > 0 { throw ExitCode(ExitStatus.error.rawValue) }
         if report.requestsFailed > 0 { throw ExitCode(ExitStatus.temporary.rawValue) }

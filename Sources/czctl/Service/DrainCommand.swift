@@ -91,7 +91,7 @@ struct Drain: AsyncParsableCommand {
         switch output.output {
         case .json:
             print(
-                try Console.json(
+                try output.encoded(
                     Answer(
                         unsentFiles: outcome.unsentFiles, unsentRows: outcome.unsentRows,
                         quarantinedFiles: outcome.quarantinedFiles, lastError: outcome.lastError)))

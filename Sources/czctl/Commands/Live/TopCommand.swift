@@ -62,7 +62,7 @@ struct Top: AsyncParsableCommand {
             try await view.look()
             switch options.output {
             case .table: Swift.print(view.lines(Self.metricLimit).joined(separator: "\n") + "\n")
-            case .json: Swift.print(try Console.jsonLine(view.answer(Self.metricLimit)))
+            case .json: Swift.print(try options.encoded(view.answer(Self.metricLimit), isOneOfMany: true))
             }
             Console.flush()  // at once, also into a pipe
             left = left.map { $0 - 1 }
