@@ -5,10 +5,14 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
+import signal
 import struct
 import subprocess
 import termios
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import yaml
@@ -190,3 +194,95 @@ def test_tables_fit_the_terminal():
         assert DELIVERED.startswith(start) and DELIVERED.endswith(end) and "uploaded" in shown[1]
     assert DELIVERED in lines(columns=200)[1] and DELIVERED in lines("-o", "wide", columns=90)[1]
     assert DELIVERED in run("files", "list", "--data", DATA, env={"COLUMNS": "90"}), "a pipe has no width"
+
+
+class Forbidding(BaseHTTPRequestHandler):
+    """A bucket whose keys are refused."""
+
+    def do_HEAD(self):
+        self.send_response(401)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def broken(make_cirrus):
+    """The volume, its log damaged, its bucket refusing, and nothing answering at its upload place."""
+    server = HTTPServer(("127.0.0.1", 0), Forbidding)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cirrus = make_cirrus()
+    shutil.copytree(DATA, cirrus.data, dirs_exist_ok=True)
+    segment = cirrus.data / "wal" / SEGMENT
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:4200] + b"damage" + whole[4206:])
+    keys = yaml.safe_load(cirrus.config.read_text())
+    for name in ("access", "secret"):
+        (cirrus.home / name).write_text(f"canary-{name}")
+    keys["destination"] = {
+        "kind": "s3", "name": "directory", "bucket": "bucket", "region": "us-east-1", "path_style": True,
+        "endpoint": f"http://127.0.0.1:{server.server_port}",
+        "access_key_file": str(cirrus.home / "access"), "secret_key_file": str(cirrus.home / "secret"),
+    }  # fmt: skip
+    (cirrus.home / "s3.yml").write_text(yaml.safe_dump(keys))
+    cirrus.destination.write_text("in the way")
+    yield cirrus
+    server.shutdown()
+    server.server_close()
+
+
+def test_every_exit_code_occurs(broken, tmp_path):
+    """With the words of `czctl help exit-codes`."""
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "stranger/notes.txt").write_text("no volume")
+    (tmp_path / "empty").mkdir()
+    cases = {
+        0: [["version"], ["status", "--data", tmp_path / "empty"]],
+        1: [["inspect", "parquet", tmp_path]],
+        2: [["nonsense"], ["config", "check", "--config", broken.config, "--role", "nobody"]],
+        3: [["doctor", "--config", broken.config, "--only", "destination"]],
+        4: [["status", "--data", tmp_path / place] for place in ("nowhere", "stranger")]
+        + [["segments", "describe", "99", "--data", broken.data]],
+        5: [["send", "--generate", "1", "--retry-for", "0", "--url", "http://127.0.0.1:1/api/v1/write"]],
+        6: [["verify", "--remote", "--config", broken.home / "s3.yml"]],
+        7: [["verify", "--data", broken.data], ["segments", "describe", "4", "--data", broken.data]],
+        8: [["ship", "--config", broken.config]],
+    }
+    for code, commands in cases.items():
+        for command in commands:
+            result = broken.command(*command)
+            assert result.returncode == code, (command, result.stdout, result.stderr)
+    told = run("status", "--data", tmp_path / "empty")
+    assert "stopped: never started" in told
+    tail = subprocess.Popen([czctl_path(), "tail", "--data", broken.data], stderr=subprocess.PIPE)
+    named = {int(code) for code in re.findall(r"^ *(\d+)  ", run("help", "exit-codes"), re.MULTILINE)}
+    tail.send_signal(signal.SIGINT)
+    assert tail.wait(timeout=60) == -signal.SIGINT, "which shells call 130; of top see test_live.py"
+    assert {*cases, 130} == named
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions(shell, tmp_path):
+    if shutil.which(shell) is None:
+        pytest.fail(f"{shell} is missing; run scripts/setup.sh test")
+    (tmp_path / "czctl").symlink_to(czctl_path())
+    script = tmp_path / "script"
+    script.write_text(run("completions", shell))
+
+    def ask(text: str) -> str:
+        environment = clean_environment() | {"CZCTL_DATA": str(DATA), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        result = subprocess.run([shell, "-c", text], capture_output=True, text=True, timeout=60, env=environment)
+        assert result.returncode == 0 and not result.stderr, result.stderr
+        return result.stdout
+
+    ask(f"{shell} -n {script}")
+    source = f"source {shlex.quote(str(script))}"
+    if shell == "bash":
+        words = "COMP_WORDS=(czctl files describe ''); COMP_CWORD=3; COMP_LINE='czctl files describe '; COMP_POINT=21"
+        found = ask(f'{source}; {words}; _czctl; printf "%s\\n" "${{COMPREPLY[@]}}"')
+    elif shell == "fish":
+        found = ask(f"{source}; complete -C 'czctl files describe '")
+    else:
+        return  # its completion runs in its line editor alone
+    assert {DELIVERED, WAITING} <= set(found.split())

@@ -204,7 +204,7 @@ def echoes(terminal: Terminal):
 
 @pytest.mark.parametrize("end", ["q", "C-c", "TERM"])
 def test_top_on_a_terminal(service, encoder, terminal, end):
-    terminal.run("top", "--data", service.data, "--interval", "200ms")
+    terminal.run("top", "--data", service.data, "--interval", "200ms", "&& echo ended=$? || echo ended=$?")
     terminal.wait(lambda screen: "METRIC" in screen and "WAL" in screen, "the screen")
     assert terminal.state == "1 0", "a screen of its own, without a cursor"
     post(service, encoder, "a_metric_to_see", 7)
@@ -223,7 +223,8 @@ def test_top_on_a_terminal(service, encoder, terminal, end):
         os.kill(int(child), signal.SIGTERM)
     else:
         terminal.type(end)
-    assert "METRIC" not in echoes(terminal)
+    screen = echoes(terminal)
+    assert "METRIC" not in screen and f"ended={0 if end == 'q' else 130}\n" in screen
 
 
 def test_status_watch_without_a_terminal(service, encoder):

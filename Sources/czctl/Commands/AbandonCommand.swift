@@ -23,7 +23,7 @@ struct Abandon: AsyncParsableCommand {
         case failed, quarantined
     }
 
-    @Argument(help: "Ids of files, as files list shows them.")
+    @Argument(help: "Ids of files, as files list shows them.", completion: FileIDs.completion)
     var ids: [String] = []
 
     @Option(name: .customLong("state"), help: "All files in this state: failed or quarantined; repeatable.")

@@ -6,12 +6,12 @@ internal import Glibc
 
 /// Which volume a command means: `--data`, else the configuration's, else `CZCTL_DATA`, else the default.
 struct DataOptions: ParsableArguments {
-    @Option(help: "The storage path of the volume.")
+    @Option(help: "The storage path of the volume.", completion: .directory)
     var data: String?
 
     @Option(
         name: [.long, .customLong("config", withSingleDash: true)],
-        help: "A configuration file, whose database.storage_path is meant.")
+        help: "A configuration file, whose database.storage_path is meant.", completion: .file())
     var config: String?
 
     /// The volume, which must exist. One that was guessed is named on standard error.
@@ -24,7 +24,9 @@ struct DataOptions: ParsableArguments {
                 .notFound, "cannot read the volume \(path): there is no such directory",
                 try: "czctl \(CzCtl.words.dropFirst().first ?? "status") --data DIR, or --config FILE")
         }
-        return VolumeLayout(root: real)
+        let layout = VolumeLayout(root: real)
+        try layout.refuseStrangers()
+        return layout
     }
 
     /// The settings of `--config` or of the usual file, over the volume of `--data`, if it is given.

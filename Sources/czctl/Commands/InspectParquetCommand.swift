@@ -15,7 +15,7 @@ struct InspectParquet: ParsableCommand {
               czctl inspect parquet FILE.parquet --head 5 -o json
             """)
 
-    @Argument(help: "The file.")
+    @Argument(help: "The file.", completion: .file(extensions: ["parquet"]))
     var file: String
 
     @Flag(help: "The columns (as without any flag).")

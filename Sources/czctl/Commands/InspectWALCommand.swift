@@ -18,7 +18,7 @@ struct InspectWAL: ParsableCommand {
               czctl inspect wal quarantine/00000000000000000042.wal --head 10 -o json
             """)
 
-    @Argument(help: "The segment.")
+    @Argument(help: "The segment.", completion: .file(extensions: ["wal", "kept"]))
     var file: String
 
     @Option(help: "Only the first N records.")

@@ -19,7 +19,7 @@ struct Query: ParsableCommand {
               czctl query *.parquet --since 2026-07-01T15:00:00Z --until 2026-07-01T15:10:00Z -o json
             """)
 
-    @Argument(help: "Parquet files; without any, those of the volume.")
+    @Argument(help: "Parquet files; without any, those of the volume.", completion: .file(extensions: ["parquet"]))
     var files: [String] = []
 
     @OptionGroup var target: DataOptions

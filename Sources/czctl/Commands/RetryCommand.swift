@@ -28,7 +28,7 @@ struct Retry: AsyncParsableCommand {
         }
     }
 
-    @Argument(help: "Ids of files, as files list shows them.")
+    @Argument(help: "Ids of files, as files list shows them.", completion: FileIDs.completion)
     var ids: [String] = []
 
     @Option(name: .customLong("state"), help: "All files in this state: failed, abandoned or quarantined; repeatable.")

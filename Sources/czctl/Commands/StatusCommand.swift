@@ -12,7 +12,7 @@ struct Status: AsyncParsableCommand {
 
             Exit codes: 0 fine, or stopped; 3 degraded: a service runs and is not ready, or log, compaction or uploads \
             fail, or the volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
-            manifest or a segment is damaged; 4 no such directory.
+            manifest or a segment is damaged; 4 no such directory, or no volume.
 
             Examples:
               czctl status --data ./demo-data

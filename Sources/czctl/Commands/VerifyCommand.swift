@@ -25,7 +25,7 @@ struct Verify: AsyncParsableCommand {
               czctl verify --remote --config config.yml
             """)
 
-    @Argument(help: "Parquet files; without any, the whole volume.")
+    @Argument(help: "Parquet files; without any, the whole volume.", completion: .file(extensions: ["parquet"]))
     var files: [String] = []
 
     @OptionGroup var target: DataOptions

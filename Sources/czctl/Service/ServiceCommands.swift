@@ -9,7 +9,8 @@ internal import Logging
 /// `--config`, and what it holds.
 struct ServiceOptions: ParsableArguments {
     @Option(
-        name: [.customLong("config"), .customLong("config", withSingleDash: true)], help: "The configuration file.")
+        name: [.customLong("config"), .customLong("config", withSingleDash: true)], help: "The configuration file.",
+        completion: .file())
     var config: String?
 
     @Option(name: .customLong("set"), help: "One setting, as KEY=VALUE, over file and environment; repeatable.")

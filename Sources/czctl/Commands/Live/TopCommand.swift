@@ -8,7 +8,7 @@ struct Top: AsyncParsableCommand {
         discussion: """
             On a terminal a full screen that is drawn again and again. Elsewhere, or with -o json, one answer after \
             the other. The metrics are those of the last minute, counted from the log as it grows. Exit codes: 0 done, \
-            4 no such volume.
+            4 no such volume, 130 interrupted.
 
             Examples:
               czctl top --data ./demo-data
@@ -46,7 +46,8 @@ struct Top: AsyncParsableCommand {
             left = left.map { $0 - 1 }
             var waited = Duration.zero
             while waited < interval.duration {
-                if screen.isInterrupted || screen.key() == UInt8(ascii: "q") { return }
+                if screen.isInterrupted { throw ExitCode(ExitStatus.interrupted.rawValue) }
+                if screen.key() == UInt8(ascii: "q") { return }
                 try await Task.sleep(for: Self.keyInterval)
                 waited += Self.keyInterval
             }
