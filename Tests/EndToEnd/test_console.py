@@ -12,6 +12,7 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -196,11 +197,58 @@ def test_tables_fit_the_terminal():
     assert DELIVERED in run("files", "list", "--data", DATA, env={"COLUMNS": "90"}), "a pipe has no width"
 
 
-class Forbidding(BaseHTTPRequestHandler):
-    """A bucket whose keys are refused."""
+FAST_CLOCK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    typedef int (*function)(clockid_t, struct timespec *);
+    int result = ((function)dlsym(RTLD_NEXT, "clock_gettime"))(clock, now);
+    if (clock == CLOCK_REALTIME) return result;
+    long long fast = (now->tv_sec % 1000000 * 1000000000LL + now->tv_nsec) * 1000;
+    now->tv_sec = fast / 1000000000;
+    now->tv_nsec = fast % 1000000000;
+    return result;
+}
+"""
+
+
+def test_progress(tmp_path):
+    """A bar on a terminal, a line every ten seconds elsewhere: of a clock that runs a thousand times too fast."""
+    source, library = tmp_path / "clock.c", tmp_path / "clock.so"
+    source.write_text(FAST_CLOCK)
+    subprocess.run(["clang", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    fast = {"LD_PRELOAD": str(library)}
+    shutil.copytree(DATA, tmp_path / "data")
+    for number in range(200):  # none has the hash of its name
+        name = f"metrics_1782900000000_1782900019000_{number:032x}.parquet"
+        shutil.copy(DATA / "uploaded" / DELIVERED, tmp_path / "data/uploaded" / name)
+    bar = r"\r\[#+\.*\] \d+ %  [\d.]+ KiB of 638\.2 KiB verified  [\d.]+ (B|KiB)/s  \S+ left\x1b\[K"
+    seen = on_terminal("verify", "--data", tmp_path / "data", columns=120, env=fast)
+    assert re.search(bar, seen), seen[:2000]
+    assert "\r\x1b[Kdamaged" in seen or "\r\x1b[K\x1b[31mdamaged" in seen, "it is gone before the answer"
+    narrow = on_terminal("verify", "--data", tmp_path / "data", columns=40, env=fast)
+    assert max(len(line) for line in re.findall(r"\r(\[[^\x1b\r]*)", narrow)) <= 39
+    result = subprocess.run(
+        [czctl_path(), "verify", "--data", tmp_path / "data"], capture_output=True, text=True, timeout=60,
+        env=clean_environment() | fast,
+    )  # fmt: skip
+    line = r"^czctl: \d+ %  [\d.]+ KiB of 638\.2 KiB verified  [\d.]+ (B|KiB)/s  \S+ left$"
+    assert result.returncode == 7 and re.search(line, result.stderr, re.MULTILINE), result.stderr
+    assert "\x1b" not in result.stderr and "#" not in result.stderr
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """Refuses questions, and takes its time to store, so that something can be seen meanwhile."""
 
     def do_HEAD(self):
         self.send_response(401)
+        self.end_headers()
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(1.5)
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_):
@@ -208,15 +256,13 @@ class Forbidding(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def broken(make_cirrus):
-    """The volume, its log damaged, its bucket refusing, and nothing answering at its upload place."""
-    server = HTTPServer(("127.0.0.1", 0), Forbidding)
+def installation(make_cirrus):
+    """The volume, its destination in the way; with s3.yml that is a bucket instead, which has its name."""
+    server = HTTPServer(("127.0.0.1", 0), Bucket)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     cirrus = make_cirrus()
     shutil.copytree(DATA, cirrus.data, dirs_exist_ok=True)
-    segment = cirrus.data / "wal" / SEGMENT
-    whole = segment.read_bytes()
-    segment.write_bytes(whole[:4200] + b"damage" + whole[4206:])
+    cirrus.destination.write_text("in the way")
     keys = yaml.safe_load(cirrus.config.read_text())
     for name in ("access", "secret"):
         (cirrus.home / name).write_text(f"canary-{name}")
@@ -226,36 +272,53 @@ def broken(make_cirrus):
         "access_key_file": str(cirrus.home / "access"), "secret_key_file": str(cirrus.home / "secret"),
     }  # fmt: skip
     (cirrus.home / "s3.yml").write_text(yaml.safe_dump(keys))
-    cirrus.destination.write_text("in the way")
     yield cirrus
     server.shutdown()
     server.server_close()
 
 
-def test_every_exit_code_occurs(broken, tmp_path):
-    """With the words of `czctl help exit-codes`."""
+@pytest.mark.parametrize("command", ["ship", "drain"])
+def test_progress_of_work_on_a_volume(installation, command):
+    seen = on_terminal(command, "--config", installation.home / "s3.yml", columns=120)
+    total = 30 if command == "ship" else 70
+    assert re.search(rf"\r\[[#.]+\] \d+ %  \d+ of {total} rows sent  ", seen), seen
+    assert re.search(r"\r\x1b\[K(uploaded 1 files|unsent 0 files)", seen), seen
+
+
+def test_progress_of_send(make_cirrus):
+    cirrus = make_cirrus()
+    cirrus.start()
+    seen = on_terminal("send", "--generate", "100000", "--url", cirrus.write_url, columns=120)
+    assert re.search(r"\r\[[#.]+\] \d+ %  [\d,]+ of 100,000 samples sent  [\d,]+/s", seen), seen
+
+
+def test_every_exit_code_occurs(installation, tmp_path):
+    """Of those that `czctl help exit-codes` names."""
+    segment = installation.data / "wal" / SEGMENT
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:4200] + b"damage" + whole[4206:])
     (tmp_path / "stranger").mkdir()
     (tmp_path / "stranger/notes.txt").write_text("no volume")
     (tmp_path / "empty").mkdir()
     cases = {
         0: [["version"], ["status", "--data", tmp_path / "empty"]],
         1: [["inspect", "parquet", tmp_path]],
-        2: [["nonsense"], ["config", "check", "--config", broken.config, "--role", "nobody"]],
-        3: [["doctor", "--config", broken.config, "--only", "destination"]],
+        2: [["nonsense"], ["config", "check", "--config", installation.config, "--role", "nobody"]],
+        3: [["doctor", "--config", installation.config, "--only", "destination"]],
         4: [["status", "--data", tmp_path / place] for place in ("nowhere", "stranger")]
-        + [["segments", "describe", "99", "--data", broken.data]],
+        + [["segments", "describe", "99", "--data", installation.data]],
         5: [["send", "--generate", "1", "--retry-for", "0", "--url", "http://127.0.0.1:1/api/v1/write"]],
-        6: [["verify", "--remote", "--config", broken.home / "s3.yml"]],
-        7: [["verify", "--data", broken.data], ["segments", "describe", "4", "--data", broken.data]],
-        8: [["ship", "--config", broken.config]],
+        6: [["verify", "--remote", "--config", installation.home / "s3.yml"]],
+        7: [["verify", "--data", installation.data], ["segments", "describe", "4", "--data", installation.data]],
+        8: [["ship", "--config", installation.config]],
     }
     for code, commands in cases.items():
         for command in commands:
-            result = broken.command(*command)
+            result = installation.command(*command)
             assert result.returncode == code, (command, result.stdout, result.stderr)
     told = run("status", "--data", tmp_path / "empty")
     assert "stopped: never started" in told
-    tail = subprocess.Popen([czctl_path(), "tail", "--data", broken.data], stderr=subprocess.PIPE)
+    tail = subprocess.Popen([czctl_path(), "tail", "--data", installation.data], stderr=subprocess.PIPE)
     named = {int(code) for code in re.findall(r"^ *(\d+)  ", run("help", "exit-codes"), re.MULTILINE)}
     tail.send_signal(signal.SIGINT)
     assert tail.wait(timeout=60) == -signal.SIGINT, "which shells call 130; of top see test_live.py"

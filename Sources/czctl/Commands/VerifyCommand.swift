@@ -48,7 +48,7 @@ struct Verify: AsyncParsableCommand {
         if files.isEmpty {
             let layout = try target.layout()
             let folders = [layout.outbox, layout.uploaded, layout.abandoned]
-            let progress = Progress("bytes verified", total: try Self.byteCount(folders), isBytes: true)
+            let progress = Progress("verified", total: try Self.byteCount(folders), isBytes: true)
             defer { progress.end() }
             for folder in folders { try check(folder: folder, &result) { progress.set($0) } }
             try checkLog(layout, &result)

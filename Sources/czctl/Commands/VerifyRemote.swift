@@ -68,6 +68,8 @@ enum RemoteVerification {
         var destination = Result.Destination(name: name, files: rows.count, obstacle: check.obstacle(name))
         defer { result.destinations.append(destination) }
         guard destination.obstacle == nil else { return nil }
+        let progress = Progress("files asked for", total: rows.count)
+        defer { progress.end() }
         for start in stride(from: 0, to: rows.count, by: width) {
             let some = rows[start..<min(start + width, rows.count)]
             let findings = await withTaskGroup(of: (Int, RemoteFinding).self) { group in
@@ -78,6 +80,7 @@ enum RemoteVerification {
                 for await (index, finding) in group { findings[index] = finding }
                 return findings
             }
+            progress.add(some.count)
             for (row, finding) in zip(some, findings) {
                 let cause: String
                 switch finding {

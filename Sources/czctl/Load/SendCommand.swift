@@ -78,7 +78,13 @@ struct Send: AsyncParsableCommand {
         let client = LoadClient(
             url: target, group: MultiThreadedEventLoopGroup.singleton, clocks: .system,
             retryLimit: .seconds(retryFor))
-        let report = await client.run(connections: connections, next: try source())
+        let next = try source()
+        let progress = generate.map { Progress("samples sent", total: $0) } ?? Progress("sent", isBytes: true)
+        let report = await client.run(connections: connections) {
+            progress.set(generate == nil ? client.sent.bytes : client.sent.samples)
+            return await next()
+        }
+        progress.end()
         switch output.output {
         case .table: print(LoadSummary(report).table)
         case .json: print(try output.encoded(LoadSummary(report)))
