@@ -96,7 +96,7 @@ command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand wh
 install_packages libbrotli-dev libcurl4-openssl-dev libre2-dev libsnappy-dev libsqlite3-dev libssl-dev libxxhash-dev libyaml-dev libzstd-dev pkg-config zlib1g-dev
 if [ "$1" = image ]; then install_packages ca-certificates dpkg-dev gcc make zstd; fi
 if [ "$1" = test ]; then
-    install_packages strace chromium tmux zstd
+    install_packages strace chromium fish tmux zsh zstd
     unpack_prometheus
     unpack_squid
     prepare_venv .venv Tests/requirements.txt

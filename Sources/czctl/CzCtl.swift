@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import CLinux
-internal import Dispatch
+internal import DiskIO
 internal import Glibc
 
 /// The one program: services, and the operator's commands.
@@ -28,7 +28,7 @@ struct CzCtl: AsyncParsableCommand {
     /// Not async: what Swift makes of that gives the main thread up by unwinding its stack, and the image's program has
     /// no tables for it.
     nonisolated static func main() {
-        let finished = DispatchSemaphore(value: 0)
+        Signals.ignoreBrokenPipes()
         Task { @concurrent in
             do {
                 var command = try parseAsRoot(arguments(Array(words.dropFirst())))
@@ -40,9 +40,9 @@ struct CzCtl: AsyncParsableCommand {
             } catch {
                 end(with: error)
             }
-            finished.signal()
+            leave(0)
         }
-        finished.wait()
+        while true { pause() }
     }
 
     /// The command line. Swift's own reads it from /proc, and finds nothing in an empty chroot or beneath a library
@@ -62,24 +62,34 @@ struct CzCtl: AsyncParsableCommand {
         return given.first.map(isConfig) == true ? ["run"] + given : given
     }
 
+    /// Ends at once: at an exit libraries give up what their threads, which still run, go on using. libcrypto's locks
+    /// made one `verify --remote` of 600 crash.
+    private static func leave(_ status: Int32) -> Never {
+        if fflush(nil) != 0, errno != EPIPE {
+            printError("czctl: cannot write to standard output: \(Errno.text(errno))")
+            _exit(max(status, ExitStatus.error.rawValue))
+        }
+        _exit(status)
+    }
+
     /// Help and version on stdout with 0, a wrong command line on stderr with 2, anything else as it says, or with 1.
     private static func end(with error: any Error) -> Never {
         if let failure = error as? CommandFailure {
             printError("czctl: \(failure)")
             if let advice = failure.advice { printError("Try: \(Advice.here(advice, words: words))") }
-            Glibc.exit(failure.status.rawValue)
+            leave(failure.status.rawValue)
         }
-        if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
+        if let code = error as? ExitCode { leave(code.rawValue) }
         switch exitCode(for: error) {
         case .success:
             print(fullMessage(for: error))
-            Glibc.exit(0)
+            leave(0)
         case .validationFailure:
             printError(fullMessage(for: error))
-            Glibc.exit(ExitStatus.usage.rawValue)
+            leave(ExitStatus.usage.rawValue)
         default:
             printError("czctl: \(error)")
-            Glibc.exit(ExitStatus.error.rawValue)
+            leave(ExitStatus.error.rawValue)
         }
     }
 }

@@ -192,4 +192,4 @@ def test_a_reader_that_stops_early(receiver):
     assert receiver.post("v1", receiver.body("v1", series))[0] == 204
     script = f"set -o pipefail; {czctl_path()} cat --data {receiver.cirrus.data} | head -2"
     result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert len(result.stdout.splitlines()) == 2 and result.stderr == ""
+    assert len(result.stdout.splitlines()) == 2 and result.stderr == "" and result.returncode == 0

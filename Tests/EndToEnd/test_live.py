@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -94,15 +95,19 @@ def test_tail_over_a_new_segment_and_with_conditions(service, encoder):
     assert tail.process.stdout.read() == ""
 
 
-def test_tail_is_quiet_when_its_reader_ends(service, encoder):
-    tail = Follower("tail", "--data", service.data, "--interval", "50ms")
-    tail.process.stdout.close()
+FOLLOWING = [["tail", "--interval=50ms"], ["top", "--interval=100ms"], ["status", "--watch=100ms"]]
+
+
+@pytest.mark.parametrize("command", FOLLOWING)
+def test_what_follows_is_quiet_when_its_reader_ends(service, encoder, command):
+    follower = Follower(*command, "--data", service.data)
+    follower.process.stdout.close()
     for at in range(200):
         post(service, encoder, "series", 100, at)
-        if tail.process.poll() is not None:
+        if follower.process.poll() is not None:
             break
-    tail.process.wait(timeout=60)
-    assert tail.process.stderr.read() == ""
+    assert follower.process.wait(timeout=60) == 0
+    assert follower.process.stderr.read() == ""
 
 
 def test_top_without_a_terminal(service, encoder):
@@ -199,7 +204,7 @@ def echoes(terminal: Terminal):
 
 @pytest.mark.parametrize("end", ["q", "C-c", "TERM"])
 def test_top_on_a_terminal(service, encoder, terminal, end):
-    terminal.run("top", "--data", service.data, "--interval", "200ms")
+    terminal.run("top", "--data", service.data, "--interval", "200ms", "&& echo ended=$? || echo ended=$?")
     terminal.wait(lambda screen: "METRIC" in screen and "WAL" in screen, "the screen")
     assert terminal.state == "1 0", "a screen of its own, without a cursor"
     post(service, encoder, "a_metric_to_see", 7)
@@ -218,7 +223,23 @@ def test_top_on_a_terminal(service, encoder, terminal, end):
         os.kill(int(child), signal.SIGTERM)
     else:
         terminal.type(end)
-    assert "METRIC" not in echoes(terminal)
+    screen = echoes(terminal)
+    assert "METRIC" not in screen and f"ended={0 if end == 'q' else 130}\n" in screen
+
+
+def test_status_watch_without_a_terminal(service, encoder):
+    """A line for each change, and none without."""
+    watch = Follower("status", "--data", service.data, "--watch=100ms")
+    try:
+        (before,) = watch.lines(1)
+        post(service, encoder, "more", 1234)
+        (after,) = watch.lines(1)
+    finally:
+        watch.stop()
+    rest = watch.process.stdout.read().splitlines()
+    said = [line.partition("  ")[2] for line in [before, after, *rest]]
+    assert re.match(r"running  log [\d,]+ rows  files ready 0 .* uploaded 1 ", said[0])
+    assert said[0] != said[1] and "log 1,234 rows" in said[-1] and len(rest) <= 1
 
 
 def test_status_watch_on_a_terminal(service, encoder, terminal):

@@ -22,7 +22,7 @@ struct Abandon: AsyncParsableCommand {
         case failed, quarantined
     }
 
-    @Argument(help: "Ids of files, as files list shows them.")
+    @Argument(help: "Ids of files, as files list shows them.", completion: FileIDs.completion)
     var ids: [String] = []
 
     @Option(name: .customLong("state"), help: "All files in this state: failed or quarantined; repeatable.")
@@ -112,7 +112,7 @@ struct Abandon: AsyncParsableCommand {
             let files = rows.map {
                 Answer.File(id: $0.file, destination: $0.destination, state: FileState($0.state))
             }
-            print(try Console.json(Answer(dryRun: dryRun, reason: reason, files: files, shipperWoken: isWoken)))
+            print(try options.encoded(Answer(dryRun: dryRun, reason: reason, files: files, shipperWoken: isWoken)))
         }
     }
 }

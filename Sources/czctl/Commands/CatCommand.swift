@@ -20,7 +20,7 @@ struct Cat: ParsableCommand {
               czctl cat --data ./demo-data -o json | jq -c 'select(.kind == "sample" and .stale)'
             """)
 
-    @Argument(help: "Segments, <20 digits>.wal or .kept; without any, all of the volume.")
+    @Argument(help: "Segments, <20 digits>.wal or .kept; without any, all of the volume.", completion: .file())
     var files: [String] = []
 
     @OptionGroup var target: DataOptions

@@ -56,6 +56,7 @@ struct CatPrinter {
 
     mutating func flush() {
         Swift.print(out, terminator: "")
+        Console.flush()
         out = ""
     }
 

@@ -89,10 +89,10 @@ struct ConfigPrint: ParsableCommand {
         case .table:
             var table = TextTable(("KEY", .left), ("VALUE", .left), ("ORIGIN", .left))
             for row in rows { table.add([row.key, HumanText.line(row.value), row.origin]) }
-            print(table.text)
+            print(table.text(options.style))
         case .json:
             let settings = rows.map { Answer.Setting(key: $0.key, value: $0.value, origin: $0.origin) }
-            print(try Console.json(Answer(settings: settings, warnings: loaded.warnings)))
+            print(try options.encoded(Answer(settings: settings, warnings: loaded.warnings)))
         }
     }
 }

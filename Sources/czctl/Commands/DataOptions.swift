@@ -6,12 +6,12 @@ internal import Glibc
 /// Which volume a command means, the same for all of them: `--data`, else the configuration's, else `CZCTL_DATA`, else
 /// that of the configuration at its usual place, else the default.
 struct DataOptions: ParsableArguments {
-    @Option(help: "The storage path of the volume.")
+    @Option(help: "The storage path of the volume.", completion: .directory)
     var data: String?
 
     @Option(
         name: [.long, .customLong("config", withSingleDash: true)],
-        help: "A configuration file, whose database.storage_path is meant.")
+        help: "A configuration file, whose database.storage_path is meant.", completion: .file())
     var config: String?
 
     /// What was chosen.
@@ -37,7 +37,9 @@ struct DataOptions: ParsableArguments {
                 .notFound, "cannot read the volume \(choice.path): there is no such directory",
                 try: "czctl \(CzCtl.words.dropFirst().first ?? "status") --data DIR, or --config FILE")
         }
-        return VolumeLayout(root: real)
+        let layout = VolumeLayout(root: real)
+        try layout.refuseStrangers()
+        return layout
     }
 
     /// The settings of the volume's configuration, as far as one is known.

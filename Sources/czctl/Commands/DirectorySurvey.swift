@@ -2,6 +2,23 @@ internal import DiskIO
 internal import Parquet
 internal import WAL
 
+extension VolumeLayout {
+    /// - Throws: `.notFound` where other things stand than ours: what is said of them would sound as if all were well.
+    ///   An empty directory is a volume that was never started.
+    func refuseStrangers() throws {
+        let names = try PosixFileSystem().list(root).filter { !$0.hasPrefix(".") && $0 != "lost+found" }
+        let ours: Set = [
+            volume, wal, outbox, uploaded, abandoned, quarantine, shipped, ledger, collectorLock, shipperLock,
+        ]
+        let isKnown = { (name: String) in ours.contains("\(root)/\(name)") || DirectorySurvey.isOriginals(name) }
+        guard names.isEmpty || names.contains(where: isKnown) else {
+            throw CommandFailure(
+                .notFound, "cannot read the volume \(root): it is none, there is neither VOLUME nor wal/ nor outbox/",
+                try: "czctl \(CzCtl.words.dropFirst().first ?? "status") --data DIR, or --config FILE")
+        }
+    }
+}
+
 /// Files of a directory that the program never empties: `quarantine/`, `abandoned/`, and the original's at the root.
 struct DirectorySurvey: Encodable, Sendable {
     private(set) var files = 0

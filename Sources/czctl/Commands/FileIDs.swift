@@ -1,8 +1,12 @@
+internal import ArgumentParser
 internal import DiskIO
 internal import Ship
 
 /// Ids of files that a user named.
 enum FileIDs {
+    /// What a shell offers: the ids of the volume that is meant without --data.
+    static let completion = CompletionKind.shellCommand("czctl files list -o name 2>/dev/null")
+
     /// - Throws: `.notFound` naming every id that neither the ledger nor `outbox/` has, and then nothing was changed.
     static func require(
         _ ids: [String], _ layout: VolumeLayout, _ fileSystem: any FileSystem, to act: String

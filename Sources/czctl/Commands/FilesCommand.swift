@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DiskIO
+internal import Metrics
 internal import Ship
 
 /// `czctl files`.
@@ -47,27 +48,27 @@ struct FilesList: AsyncParsableCommand {
             Examples:
               czctl files list --data ./demo-data
               czctl files list --state failed --state quarantined -o json
+              czctl files list --since 1h --sort size -o wide
             """)
-
-    enum Format: String, ExpressibleByArgument, CaseIterable { case table, json, name }
 
     @OptionGroup var target: DataOptions
 
     @Option(name: .customLong("state"), help: "Only files in this state; repeatable.")
     var states: [FileState] = []
 
-    @Option(name: .shortAndLong, help: "table, json, or name: the ids alone, one a line.")
-    var output = Format.table
+    @Option(help: "Only files that came in this time: 1h, 30m.")
+    var since: DurationArgument?
+
+    @Option(help: "age (oldest first), rows or size (most first), or state; without it, oldest samples first.")
+    var sort: Order?
+
+    @OptionGroup var options: ListOptions
+
+    enum Order: String, ExpressibleByArgument, CaseIterable { case age, rows, size, state }
 
     func run() async throws {
         let entries = try await entries(try target.layout())
-        switch output {
-        case .table: print(table(entries))
-        case .json: print(try Console.json(FileListing(files: entries)))
-        case .name:
-            var seen: Set<String> = []
-            for entry in entries where seen.insert(entry.id).inserted { print(entry.id) }
-        }
+        try options.show(entries, in: FileListing(files: entries), id: \.id) { table(entries, isWide: $0) }
     }
 
     private func entries(_ layout: VolumeLayout) async throws -> [FileListing.Entry] {
@@ -89,22 +90,46 @@ struct FilesList: AsyncParsableCommand {
         let entries =
             rows.map { FileListing.Entry($0, now: now) }
             + waiting.filter { !known.contains($0.name) }.map { FileListing.Entry($0, now: now) }
-        return entries.filter { states.isEmpty ? $0.state != .purged : states.contains($0.state) }
+        return sorted(
+            entries.filter { entry in
+                (states.isEmpty ? entry.state != .purged : states.contains(entry.state))
+                    && entry.ageSeconds <= (since?.duration.inSeconds ?? .infinity)
+            })
     }
 
-    private func table(_ entries: [FileListing.Entry]) -> String {
-        let hasSeveral = Set(entries.compactMap(\.destination)).count > 1
+    /// Of those that are equal, oldest samples first.
+    private func sorted(_ entries: [FileListing.Entry]) -> [FileListing.Entry] {
+        guard let sort else { return entries }
+        let ranked = entries.enumerated().map { index, entry in
+            let rank =
+                switch sort {
+                case .age: -entry.ageSeconds
+                case .rows: -Double(entry.rows ?? 0)
+                case .size: -Double(entry.bytes)
+                case .state: Double(FileState.allCases.firstIndex(of: entry.state) ?? 0)
+                }
+            return (rank: rank, index: index, entry: entry)
+        }
+        return ranked.sorted { ($0.rank, $0.index) < ($1.rank, $1.index) }.map(\.entry)
+    }
+
+    private func table(_ entries: [FileListing.Entry], isWide: Bool) -> TextTable {
+        let hasSeveral = isWide || Set(entries.compactMap(\.destination)).count > 1
+        func wide(_ title: String) -> String { isWide ? title : "" }
         var table = TextTable(
-            ("ID", .left), ("STATE", .left), ("ROWS", .right), ("SIZE", .right), ("AGE", .right), ("TRIES", .right),
-            (hasSeveral ? "DESTINATION" : "", .left), ("LAST ERROR", .left))
+            ("ID", .name), ("STATE", .state), ("ROWS", .right), ("SIZE", .right), ("AGE", .right), ("TRIES", .right),
+            (hasSeveral ? "DESTINATION" : "", .left), (wide("UPLOADED"), .left), (wide("NEXT TRY"), .left),
+            (wide("SHA256"), .left), ("LAST ERROR", .left))
         for entry in entries {
+            let error = entry.lastError.map { isWide ? HumanText.line("\($0.code): \($0.text)") : $0.code }
             table.add([
                 entry.id, entry.state.rawValue, entry.rows.map { HumanText.grouped($0) } ?? "-",
                 HumanText.bytes(entry.bytes), HumanText.duration(milliseconds: Int64(entry.ageSeconds * 1000)),
-                "\(entry.attempts)", hasSeveral ? entry.destination ?? "-" : "", entry.lastError?.code ?? "",
+                "\(entry.attempts)", hasSeveral ? entry.destination ?? "-" : "", isWide ? entry.uploadedAt ?? "-" : "",
+                isWide ? entry.nextTryAt ?? "-" : "", isWide ? entry.sha256 ?? "-" : "", error ?? "",
             ])
         }
-        return table.text
+        return table
     }
 }
 

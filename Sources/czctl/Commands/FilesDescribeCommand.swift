@@ -15,7 +15,7 @@ struct FilesDescribe: AsyncParsableCommand {
               czctl files list --state failed -o name | head -1 | xargs czctl files describe -o json
             """)
 
-    @Argument(help: "Ids of files, as files list shows them.")
+    @Argument(help: "Ids of files, as files list shows them.", completion: FileIDs.completion)
     var ids: [String]
 
     @OptionGroup var target: DataOptions
@@ -32,7 +32,7 @@ struct FilesDescribe: AsyncParsableCommand {
                 }
                 switch options.output {
                 case .table: print((index > 0 ? "\n" : "") + story.text)
-                case .json: print(ids.count == 1 ? try Console.json(story) : try Console.jsonLine(story))
+                case .json: print(try options.encoded(story, isOneOfMany: ids.count > 1))
                 }
             }
         } catch let error as ShipError {

@@ -15,7 +15,7 @@ struct InspectParquet: ParsableCommand {
               czctl inspect parquet FILE.parquet --head 5 -o json
             """)
 
-    @Argument(help: "The file.")
+    @Argument(help: "The file.", completion: .file(extensions: ["parquet"]))
     var file: String
 
     @Flag(help: "The columns (as without any flag).")
@@ -53,7 +53,7 @@ struct InspectParquet: ParsableCommand {
             if schema || !(meta || stats || head != nil) { print(inspection.columnTable) }
             if stats { print(inspection.groupTable) }
             if head != nil { print(inspection.rowTable) }
-        case .json: print(try Console.json(inspection))
+        case .json: print(try options.encoded(inspection))
         }
         if let damage = inspection.damage {
             throw CommandFailure(.damage, "\(file) is damaged: \(damage)", try: "restore it from its destination")

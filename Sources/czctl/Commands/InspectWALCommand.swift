@@ -18,7 +18,7 @@ struct InspectWAL: ParsableCommand {
               czctl inspect wal quarantine/00000000000000000042.wal --head 10 -o json
             """)
 
-    @Argument(help: "The segment.")
+    @Argument(help: "The segment.", completion: .file(extensions: ["wal", "kept"]))
     var file: String
 
     @Option(help: "Only the first N records.")
@@ -34,7 +34,7 @@ struct InspectWAL: ParsableCommand {
         let listing = try SegmentListing.read(file, limit: head ?? .max)
         switch options.output {
         case .table: print(listing.text)
-        case .json: print(try Console.json(listing))
+        case .json: print(try options.encoded(listing))
         }
         if !listing.damage.isEmpty {
             throw CommandFailure(

@@ -23,12 +23,11 @@ final class Progress: Sendable {
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - what: `bytes verified`.
+    ///   - what: `samples sent`; of bytes `verified`.
     ///   - total: nil where nobody knows: then there is no bar.
     init(_ what: String, total: Int? = nil, isBytes: Bool = false, clocks: Clocks = .system) {
         (self.what, self.total, self.isBytes, self.clocks) = (what, total, isBytes, clocks)
-        let terminal = ProcessEnvironment.variables["TERM"]
-        isTerminal = isatty(STDERR_FILENO) == 1 && terminal != nil && terminal != "dumb"
+        isTerminal = Terminal.isSeen(STDERR_FILENO)
         startedAt = clocks.uptime()
         state = Mutex(State(shownAt: startedAt))
     }
@@ -52,31 +51,25 @@ final class Progress: Sendable {
             return state.done
         }
         guard let done else { return }
-        let text = Self.text(done, of: total, isBytes: isBytes, what: what, after: now - startedAt)
-        Self.write(isTerminal ? "\r\(text.prefix(Self.columns - 1))\u{1B}[K" : "czctl: \(text)\n")
+        let text = text(done, after: now - startedAt)
+        // A line that wraps cannot be drawn over.
+        let columns = max(2, Terminal.columns(STDERR_FILENO) ?? 80)
+        Self.write(isTerminal ? "\r\(text.prefix(columns - 1))\u{1B}[K" : "czctl: \(text)\n")
     }
 
-    /// Of the terminal: a line that wraps cannot be drawn over. 80 when nobody knows.
-    private static var columns: Int {
-        var size = winsize()
-        // SAFETY: the call fills the struct it is given.
-        guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }
-        return Int(size.ws_col)
-    }
-
-    /// `[#######.....................] 25 %  1.2 GiB of 4.9 GiB bytes verified  212.0 MiB/s  17s left`
-    private static func text(
-        _ done: Int, of total: Int?, isBytes: Bool, what: String, after elapsed: Duration
-    ) -> String {
+    /// `[#######.....................] 25 %  1.2 GiB of 4.9 GiB verified  212.0 MiB/s  17s left`; the bar is a
+    /// terminal's.
+    private func text(_ done: Int, after elapsed: Duration) -> String {
         func amount(_ number: Int) -> String { isBytes ? HumanText.bytes(number) : HumanText.grouped(number) }
         let rate = Double(done) / max(elapsed.inSeconds, 0.001)
         let speed = "\(amount(Int(min(rate, 1e15))))/s"
         guard let total, total > 0 else { return "\(amount(done)) \(what)  \(speed)" }
         let part = min(1, Double(done) / Double(total))
-        let filled = Int(part * Double(barWidth))
-        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: barWidth - filled)
+        let filled = Int(part * Double(Self.barWidth))
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: Self.barWidth - filled)
         let left = rate > 0 ? Int64(min(Double(max(0, total - done)) / rate, 1e9) * 1000) : 0
-        return "[\(bar)] \(Int(part * 100)) %  \(amount(done)) of \(amount(total)) \(what)  \(speed)"
+        return (isTerminal ? "[\(bar)] " : "")
+            + "\(Int(part * 100)) %  \(amount(done)) of \(amount(total)) \(what)  \(speed)"
             + "  \(HumanText.duration(milliseconds: left)) left"
     }
 

@@ -110,7 +110,7 @@ struct Purge: AsyncParsableCommand {
             for file in answer.files { print(file) }
             let count = "\(answer.files.count) file\(answer.files.count == 1 ? "" : "s")"
             printError("\(dryRun ? "would remove" : "removed") \(count), \(HumanText.bytes(answer.bytes))")
-        case .json: print(try Console.json(answer))
+        case .json: print(try options.encoded(answer))
         }
     }
 }

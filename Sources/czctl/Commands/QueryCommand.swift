@@ -18,7 +18,7 @@ struct Query: ParsableCommand {
               czctl query *.parquet --since 2026-07-01T15:00:00Z --until 2026-07-01T15:10:00Z -o json
             """)
 
-    @Argument(help: "Parquet files; without any, those of the volume.")
+    @Argument(help: "Parquet files; without any, those of the volume.", completion: .file(extensions: ["parquet"]))
     var files: [String] = []
 
     @OptionGroup var target: DataOptions
@@ -45,6 +45,7 @@ struct Query: ParsableCommand {
     func run() throws {
         var answer = QueryAnswer(try query())
         let paths = files.isEmpty ? try Self.files(of: try target.layout(), .metrics) : files
+        let progress = Progress("read", total: try Self.byteCount(paths), isBytes: true)
         for path in paths {
             guard let real = RealPath.of(path) else {
                 // Of the volume's own files one may be purged meanwhile.
@@ -52,14 +53,17 @@ struct Query: ParsableCommand {
                 throw CommandFailure(.notFound, "cannot read \(path): no such file", try: "czctl files list -o name")
             }
             do {
-                try answer.add(try ParquetFile(source: try OpenedFile(real, in: PosixFileSystem())))
+                let file = try OpenedFile(real, in: PosixFileSystem())
+                try answer.add(try ParquetFile(source: file))
+                progress.add(file.count)
             } catch let error as ParquetError {
                 throw CommandFailure(error, path)
             }
         }
+        progress.end()
         let rows = answer.groups.sorted { $0.key.lexicographicallyPrecedes($1.key) }
         switch options.output {
-        case .json: print(try Console.json(QueryResult(answer, rows, keys: by)))
+        case .json: print(try options.encoded(QueryResult(answer, rows, keys: by)))
         case .table:
             var table = TextTable(titles: by + ["COUNT", "SUM", "MIN", "MAX"])
             for (key, summary) in rows {
@@ -69,8 +73,16 @@ struct Query: ParsableCommand {
                         summary.max.map { "\($0)" } ?? "-",
                     ])
             }
-            print(table.text)
+            print(table.text(options.style))
             printError("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read")
+        }
+    }
+
+    /// Those that are gone count as nothing.
+    private static func byteCount(_ paths: [String]) throws -> Int {
+        let fileSystem = PosixFileSystem()
+        return try paths.compactMap(RealPath.of).reduce(0) {
+            $0 + Int(clamping: try fileSystem.status($1)?.byteCount ?? 0)
         }
     }
 

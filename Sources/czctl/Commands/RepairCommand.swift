@@ -45,7 +45,7 @@ struct Repair: AsyncParsableCommand {
         let answer = Answer(dryRun: dryRun, damage: try await survey(layout))
         if !dryRun, !answer.damage.isEmpty { try await repair(layout) }
         switch options.output {
-        case .json: print(try Console.json(answer))
+        case .json: print(try options.encoded(answer))
         case .table:
             for damage in answer.damage {
                 print(

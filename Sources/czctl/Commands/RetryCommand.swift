@@ -32,7 +32,7 @@ struct Retry: AsyncParsableCommand {
         }
     }
 
-    @Argument(help: "Ids of files, as files list shows them.")
+    @Argument(help: "Ids of files, as files list shows them.", completion: FileIDs.completion)
     var ids: [String] = []
 
     @Option(name: .customLong("state"), help: "All files in this state: failed, abandoned or quarantined; repeatable.")
@@ -165,7 +165,7 @@ struct Retry: AsyncParsableCommand {
                 Answer.File(id: $0.file, destination: $0.destination, state: FileState($0.state))
             }
             print(
-                try Console.json(Answer(dryRun: dryRun, files: files, shipperWoken: isWoken, outcome: outcome)))
+                try options.encoded(Answer(dryRun: dryRun, files: files, shipperWoken: isWoken, outcome: outcome)))
         }
         if let failed = outcome?.failedFiles, failed > 0 {
             throw CommandFailure(

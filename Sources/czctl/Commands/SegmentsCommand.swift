@@ -9,9 +9,9 @@ struct Segments: ParsableCommand {
         discussion: """
             Examples:
               czctl segments list --data ./demo-data
-              czctl segments list --config config.yml -o json
+              czctl segments describe 42 --config config.yml
             """,
-        subcommands: [SegmentsList.self])
+        subcommands: [SegmentsList.self, SegmentsDescribe.self])
 }
 
 /// `czctl segments list`.
@@ -28,7 +28,7 @@ struct SegmentsList: AsyncParsableCommand {
             """)
 
     @OptionGroup var target: DataOptions
-    @OptionGroup var options: OutputOptions
+    @OptionGroup var options: ListOptions
 
     private struct Listing: Encodable {
         struct Entry: Encodable {
@@ -39,6 +39,8 @@ struct SegmentsList: AsyncParsableCommand {
             let createdAt: String?
             let firstLsn: UInt64?
             let verdict: String?
+
+            var id: String { "\(segment)" }
         }
 
         let schema = "czctl.segments/v1"
@@ -49,32 +51,28 @@ struct SegmentsList: AsyncParsableCommand {
         let layout = try target.layout()
         let live = await LiveServices.ask(layout).first { $0.role != "shipper" }
         let segments = try LogSurvey(layout, in: PosixFileSystem(), live: live).segments
-        switch options.output {
-        case .table: print(table(segments))
-        case .json:
-            let entries = segments.map {
-                Listing.Entry(
-                    segment: $0.id.number, state: $0.state, bytes: $0.byteCount, rows: $0.rows,
-                    createdAt: $0.createdAt.map(HumanText.time), firstLsn: $0.firstLSN,
-                    verdict: $0.verdict.map { "\($0)" })
-            }
-            print(try Console.json(Listing(segments: entries)))
+        let entries = segments.map {
+            Listing.Entry(
+                segment: $0.id.number, state: $0.state, bytes: $0.byteCount, rows: $0.rows,
+                createdAt: $0.createdAt.map(HumanText.time), firstLsn: $0.firstLSN, verdict: $0.verdict.map { "\($0)" })
         }
+        try options.show(entries, in: Listing(segments: entries), id: \.id) { table(segments, isWide: $0) }
     }
 
-    private func table(_ segments: [LogSurvey.Segment]) -> String {
+    private func table(_ segments: [LogSurvey.Segment], isWide: Bool) -> TextTable {
         let now = Clocks.system.wallMilliseconds()
         var table = TextTable(
-            ("SEGMENT", .right), ("STATE", .left), ("SIZE", .right), ("ROWS", .right), ("AGE", .right),
-            ("FIRST LSN", .right), ("END", .left))
+            ("SEGMENT", .right), ("STATE", .state), ("SIZE", .right), ("ROWS", .right), ("AGE", .right),
+            (isWide ? "CREATED" : "", .left), ("FIRST LSN", .right), ("END", .state))
         for segment in segments {
             table.add([
                 "\(segment.id)", segment.state.rawValue, HumanText.bytes(segment.byteCount),
                 segment.rows.map { HumanText.grouped($0) } ?? "-",
                 segment.createdAt.map { HumanText.duration(milliseconds: now - $0) } ?? "-",
+                isWide ? segment.createdAt.map(HumanText.time) ?? "-" : "",
                 segment.firstLSN.map { "\($0)" } ?? "-", segment.verdict.map { "\($0)" } ?? "-",
             ])
         }
-        return table.text
+        return table
     }
 }

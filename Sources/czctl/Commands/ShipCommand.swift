@@ -80,11 +80,13 @@ struct ShipNow: AsyncParsableCommand {
 
     func run() async throws {
         let layout = try options.volume.layout()
-        var outcome = try await options.ask(.ship, lock: layout.shipperLock, socket: layout.shipperSocket)?.shipped
-        if outcome == nil {
-            outcome = try await options.here(role: .shipper) { service in await service.ship() }
+        let unsent = { @Sendable (report: StatusReport) in Int(report.unsent.rows) }
+        let done = try await VolumeProgress.show("rows sent", layout, left: unsent) {
+            if let answer = try await options.ask(.ship, lock: layout.shipperLock, socket: layout.shipperSocket) {
+                return answer.shipped ?? ShipOutcome()
+            }
+            return try await options.here(role: .shipper) { service in await service.ship() }
         }
-        let done = outcome ?? ShipOutcome()
         switch options.output.output {
         case .table:
             print(
@@ -92,7 +94,7 @@ struct ShipNow: AsyncParsableCommand {
                     + " \(done.quarantinedFiles); unsent \(done.unsentFiles) files, \(done.unsentRows) rows")
         case .json:
             print(
-                try Console.json(
+                try options.output.encoded(
                     Answer(
                         uploadedFiles: done.uploadedFiles, failedFiles: done.failedFiles,
                         quarantinedFiles: done.quarantinedFiles, unsentFiles: done.unsentFiles,
@@ -129,14 +131,16 @@ struct Flush: AsyncParsableCommand {
 
     func run() async throws {
         let layout = try options.volume.layout()
-        var outcome = try await options.ask(.flush, lock: layout.collectorLock, socket: layout.collectorSocket)?.flushed
-        if outcome == nil {
-            outcome = try await options.here(role: .collector) { service in try await service.flush() }
+        let inLog = { @Sendable (report: StatusReport) in Int(clamping: report.log.rows) }
+        let done = try await VolumeProgress.show("rows in files", layout, left: inLog) {
+            if let answer = try await options.ask(.flush, lock: layout.collectorLock, socket: layout.collectorSocket) {
+                return answer.flushed ?? FlushOutcome()
+            }
+            return try await options.here(role: .collector) { service in try await service.flush() }
         }
-        let done = outcome ?? FlushOutcome()
         switch options.output.output {
         case .table: print("made \(done.files) files of \(HumanText.grouped(done.rows)) rows")
-        case .json: print(try Console.json(Answer(files: done.files, rows: done.rows)))
+        case .json: print(try options.output.encoded(Answer(files: done.files, rows: done.rows)))
         }
     }
 }

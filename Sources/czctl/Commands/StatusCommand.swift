@@ -14,7 +14,7 @@ struct Status: AsyncParsableCommand {
             Exit codes: 0 fine, or stopped; 3 degraded: a service runs and is not ready, or starts or \
             hangs and does not answer, or files wait and no shipper runs, or log, compaction or uploads fail, or the \
             volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
-            manifest or a segment is damaged; 4 no such directory.
+            manifest or a segment is damaged; 4 no such directory, or no volume.
 
             Examples:
               czctl status --data ./demo-data
@@ -34,26 +34,58 @@ struct Status: AsyncParsableCommand {
         guard let pause = DurationArgument(argument: watch)?.duration, pause >= .milliseconds(100) else {
             throw ValidationError("--watch=\(watch) is no interval of 100ms or more; write 2s or 1m")
         }
+        var last = ""
         while true {
-            // A terminal shows one screen; elsewhere one answer follows another.
-            if isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
-            do { try await show(layout) } catch is ExitCode {}  // unhealthy: goes on being watched
+            if options.output == .table, isatty(STDOUT_FILENO) != 1 {
+                last = try await showChange(since: last, layout)
+            } else {
+                // A terminal shows one screen; elsewhere one JSON answer follows another.
+                if isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
+                do { try await show(layout) } catch is ExitCode {}  // unhealthy: goes on being watched
+            }
             try await Task.sleep(for: pause)
         }
     }
 
-    private func show(_ layout: VolumeLayout) async throws {
-        let inputs = try await StatusInputs.gather(
+    /// For people who watch without a terminal: one line each time that something is otherwise.
+    /// - Returns: the line, without its time.
+    private func showChange(since last: String, _ layout: VolumeLayout) async throws -> String {
+        let report = StatusReport(try await inputs(layout))
+        let files = report.files
+        let counts = [
+            ("ready", files.ready), ("uploading", files.uploading), ("failed", files.failed),
+            ("uploaded", files.uploaded), ("quarantined", files.quarantined), ("abandoned", files.abandoned),
+        ]
+        let line =
+            "\(report.state.rawValue)  log \(HumanText.grouped(report.log.rows)) rows  files"
+            + counts.map { " \($0) \($1)" }.joined()
+            + (report.problems.first.map { "  \(HumanText.line($0.text))" } ?? "")
+        if line != last { print("\(report.time)  \(line)") }
+        Console.flush()
+        return line
+    }
+
+    private func inputs(_ layout: VolumeLayout) async throws -> StatusInputs {
+        try await StatusInputs.gather(
             layout: layout, fileSystem: PosixFileSystem(), clocks: .system, live: await LiveServices.ask(layout))
-        let text = StatusText(inputs)
+    }
+
+    private func show(_ layout: VolumeLayout) async throws {
+        let text = StatusText(try await inputs(layout))
         let shown =
             switch options.output {
-            case .table: text.text
-            case .json: watch == nil ? try Console.json(text.report) : try Console.jsonLine(text.report)
+            case .table: painted(text.text)
+            case .json: try options.encoded(text.report, isOneOfMany: watch != nil)
             }
         print(shown)
-        fflush(nil)  // at once, also into a pipe
+        Console.flush()  // at once, also into a pipe
         if let status = text.report.exitStatus { throw ExitCode(status.rawValue) }
+    }
+
+    /// With the last word of the headline, the state, in colour.
+    private func painted(_ text: String) -> String {
+        guard let end = text.firstIndex(of: "\n") else { return text }
+        return options.paint.last(String(text[..<end])) + text[end...]
     }
 }
 

@@ -55,7 +55,7 @@ struct SupportBundle: AsyncParsableCommand {
         try Self.write(archive.finished, to: file)
         let shown = entries.map { Answer.Entry(name: $0.name, bytes: $0.text.utf8.count) }
         switch options.output {
-        case .json: print(try Console.json(Answer(file: file, entries: shown)))
+        case .json: print(try options.encoded(Answer(file: file, entries: shown)))
         case .table:
             for entry in shown { print("\(entry.name)  \(HumanText.bytes(entry.bytes))") }
             printError("made \(file); look into it before you send it: tar -xOf \(file)")

@@ -21,7 +21,7 @@ struct Trace: AsyncParsableCommand {
               czctl trace --metric up --since 2026-07-01T15:00:00Z --until 2026-07-01T15:10:00Z -o json
             """)
 
-    @Argument(help: "A file's id, or a segment's number.")
+    @Argument(help: "A file's id, or a segment's number.", completion: FileIDs.completion)
     var id: String?
 
     @Option(help: "Rows of this metric.")
@@ -92,7 +92,7 @@ struct Trace: AsyncParsableCommand {
             throw CommandFailure(
                 .notFound, "cannot trace \(HumanText.line(id, limit: 200)): not found", try: "czctl files list -o name")
         }
-        print(options.output == .table ? story.text : try Console.json(story))
+        print(options.output == .table ? story.text : try options.encoded(story))
     }
 
     /// Where the rows of a segment are.
@@ -186,8 +186,8 @@ struct Trace: AsyncParsableCommand {
     }
 
     private func show(_ answer: Answer) throws {
-        guard options.output == .table else { return print(try Console.json(answer)) }
-        var table = TextTable(("WHERE", .left), ("ROWS", .right), ("SEGMENTS", .left), ("STATE", .left))
+        guard options.output == .table else { return print(try options.encoded(answer)) }
+        var table = TextTable(("WHERE", .name), ("ROWS", .right), ("SEGMENTS", .left), ("STATE", .left))
         for part in answer.log {
             table.add([
                 "segment \(part.segment)", HumanText.grouped(part.rows), "", "in the log, \(part.state.rawValue)",
@@ -200,6 +200,6 @@ struct Trace: AsyncParsableCommand {
                 states.isEmpty ? "ready" : states.joined(separator: ", "),
             ])
         }
-        print(table.text)
+        print(table.text(options.style))
     }
 }

@@ -25,7 +25,7 @@ struct Verify: AsyncParsableCommand {
               czctl verify --remote --config config.yml
             """)
 
-    @Argument(help: "Parquet files; without any, the whole volume.")
+    @Argument(help: "Parquet files; without any, the whole volume.", completion: .file(extensions: ["parquet"]))
     var files: [String] = []
 
     @OptionGroup var target: DataOptions
@@ -43,12 +43,12 @@ struct Verify: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if remote { return try await RemoteVerification.run(target, options.output) }
+        if remote { return try await RemoteVerification.run(target, options) }
         var result = VerifyResult()
         if files.isEmpty {
             let layout = try target.layout()
             let folders = [layout.outbox, layout.uploaded, layout.abandoned]
-            let progress = Progress("bytes verified", total: try Self.byteCount(folders), isBytes: true)
+            let progress = Progress("verified", total: try Self.byteCount(folders), isBytes: true)
             defer { progress.end() }
             for folder in folders { try check(folder: folder, &result) { progress.set($0) } }
             try checkLog(layout, &result)
@@ -61,9 +61,9 @@ struct Verify: AsyncParsableCommand {
             }
         }
         switch options.output {
-        case .json: print(try Console.json(result))
+        case .json: print(try options.encoded(result))
         case .table:
-            for problem in result.problems { print("damaged  \(problem.path): \(problem.cause)") }
+            for problem in result.problems { print(options.paint.first("damaged  \(problem.path): \(problem.cause)")) }
             print(
                 "checked  \(result.files) file(s), \(HumanText.grouped(result.rows)) rows,"
                     + " \(HumanText.bytes(result.bytes));"

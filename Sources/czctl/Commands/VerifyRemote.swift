@@ -32,7 +32,7 @@ enum RemoteVerification {
         var problems: [Problem] = []
     }
 
-    static func run(_ target: DataOptions, _ output: Output) async throws {
+    static func run(_ target: DataOptions, _ options: OutputOptions) async throws {
         let settings = try target.settings()
         let environment = try ServiceEnvironment(settings: settings, role: "verify", component: .shipper)
         var refusal: String?
@@ -58,7 +58,7 @@ enum RemoteVerification {
         } catch let error as ShipError {
             throw CommandFailure(error)
         }
-        try report(result ?? Result(), refusal: refusal, output)
+        try report(result ?? Result(), refusal: refusal, options)
     }
 
     /// - Returns: why the destination refuses to answer.
@@ -68,6 +68,8 @@ enum RemoteVerification {
         var destination = Result.Destination(name: name, files: rows.count, obstacle: check.obstacle(name))
         defer { result.destinations.append(destination) }
         guard destination.obstacle == nil else { return nil }
+        let progress = Progress("files asked for", total: rows.count)
+        defer { progress.end() }
         for start in stride(from: 0, to: rows.count, by: width) {
             let some = rows[start..<min(start + width, rows.count)]
             let findings = await withTaskGroup(of: (Int, RemoteFinding).self) { group in
@@ -78,6 +80,7 @@ enum RemoteVerification {
                 for await (index, finding) in group { findings[index] = finding }
                 return findings
             }
+            progress.add(some.count)
             for (row, finding) in zip(some, findings) {
                 let cause: String
                 switch finding {
@@ -104,9 +107,9 @@ enum RemoteVerification {
         return nil
     }
 
-    private static func report(_ result: Result, refusal: String?, _ output: Output) throws {
-        switch output {
-        case .json: print(try Console.json(result))
+    private static func report(_ result: Result, refusal: String?, _ options: OutputOptions) throws {
+        switch options.output {
+        case .json: print(try options.encoded(result))
         case .table:
             for problem in result.problems { print("\(problem.destination)  \(problem.file)  \(problem.cause)") }
             for one in result.destinations {

@@ -21,7 +21,7 @@ struct VersionCommand: ParsableCommand {
     func run() throws {
         switch options.output {
         case .table: print("czctl \(Version.number) (build \(Version.build))")
-        case .json: print(try Console.json(Answer()))
+        case .json: print(try options.encoded(Answer()))
         }
     }
 }

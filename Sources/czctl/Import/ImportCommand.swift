@@ -66,7 +66,7 @@ struct Import: AsyncParsableCommand {
             dryRun
             ? try dryRun(files, environment) : try await importing(files, environment, movingTo: folder)
         switch options.output {
-        case .json: print(try Console.json(answer))
+        case .json: print(try options.encoded(answer))
         case .table:
             for file in answer.files {
                 print("\(file.result)  \(file.path)  \(HumanText.grouped(file.rows)) rows")

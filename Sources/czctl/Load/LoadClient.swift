@@ -24,6 +24,9 @@ final class LoadClient: Sendable {
     /// What was done so far, also while `run` works.
     var report: LoadReport { progress.withLock { $0 } }
 
+    /// Samples and bytes that were sent so far; unlike `report` it copies no histogram.
+    var sent: (samples: Int, bytes: Int) { progress.withLock { ($0.samplesSent, $0.bytesSent) } }
+
     /// Sends what `next` gives until it gives nil, over `connections` at once. Cancelling ends it after the attempts
     /// that are under way. `next` is called from all connections and paces the load by the time it takes.
     func run(connections: Int, next: @escaping @Sendable () async -> WriteBody?) async -> LoadReport {

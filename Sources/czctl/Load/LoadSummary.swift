@@ -1,5 +1,6 @@
-/// A finished load in numbers, for people and for scripts.
+/// A finished load in numbers, for people and for scripts: `czctl.send/v1`.
 struct LoadSummary: Encodable {
+    let schema = "czctl.send/v1"
     var requestsWritten: Int
     var requestsRejected: Int
     var requestsFailed: Int

@@ -94,10 +94,16 @@ struct Send: AsyncParsableCommand {
             url: target, access: try accessOptions.access(to: target), group: MultiThreadedEventLoopGroup.singleton,
             clocks: .system,
             retryLimit: .seconds(retryFor))
-        let report = await client.run(connections: connections, next: try source())
+        let next = try source()
+        let progress = generate.map { Progress("samples sent", total: $0) } ?? Progress("sent", isBytes: true)
+        let report = await client.run(connections: connections) {
+            progress.set(generate == nil ? client.sent.bytes : client.sent.samples)
+            return await next()
+        }
+        progress.end()
         switch output.output {
         case .table: print(LoadSummary(report).table)
-        case .json: print(try Console.json(Answer(summary: LoadSummary(report))))
+        case .json: print(try output.encoded(Answer(summary: LoadSummary(report))))
         }
         if report.isAccessRefused { throw ExitCode(ExitStatus.refused.rawValue) }
         if report.requestsRejected > 0 { throw ExitCode(ExitStatus.error.rawValue) }

@@ -107,7 +107,7 @@ struct Replay: AsyncParsableCommand {
             print("read       \(findings.files) file(s), \(findings.segments) log segment(s)\n\(summary.table)")
         case .json:
             print(
-                try Console.json(
+                try output.encoded(
                     Answer(
                         files: findings.files, segments: findings.segments, sent: summary,
                         problems: findings.problems)))

@@ -49,12 +49,16 @@ struct Drain: AsyncParsableCommand {
             isCollecting && isShipping
             && DirectoryLock.owner(of: layout.collectorLock) == DirectoryLock.owner(of: layout.shipperLock)
         let deadline = Clocks.system.uptime() + timeout.duration
-        var outcome = DrainOutcome()
-        if isCollecting { outcome = try await ask(layout.collectorSocket, until: deadline) }
-        if isShipping, !isOne { outcome = try await ask(layout.shipperSocket, until: deadline) }
-        if !isCollecting || !isShipping {
-            let rest = (collecting: !isCollecting, shipping: !isShipping)
-            outcome = try await drainHere(rest, until: deadline) ?? outcome
+        let waiting = { @Sendable (report: StatusReport) in Int(clamping: report.log.rows) &+ Int(report.unsent.rows) }
+        let outcome = try await VolumeProgress.show("rows sent", layout, left: waiting) {
+            var outcome = DrainOutcome()
+            if isCollecting { outcome = try await ask(layout.collectorSocket, until: deadline) }
+            if isShipping, !isOne { outcome = try await ask(layout.shipperSocket, until: deadline) }
+            if !isCollecting || !isShipping {
+                let rest = (collecting: !isCollecting, shipping: !isShipping)
+                outcome = try await drainHere(rest, until: deadline) ?? outcome
+            }
+            return outcome
         }
         try report(outcome)
     }
@@ -90,7 +94,7 @@ struct Drain: AsyncParsableCommand {
         switch options.output {
         case .json:
             print(
-                try Console.json(
+                try options.encoded(
                     Answer(
                         unsentFiles: outcome.unsentFiles, unsentRows: outcome.unsentRows,
                         quarantinedFiles: outcome.quarantinedFiles, lastError: outcome.lastError)))

@@ -8,7 +8,8 @@ internal import Logging
 /// `--config`, and what it holds.
 struct ServiceOptions: ParsableArguments {
     @Option(
-        name: [.customLong("config"), .customLong("config", withSingleDash: true)], help: "The configuration file.")
+        name: [.customLong("config"), .customLong("config", withSingleDash: true)], help: "The configuration file.",
+        completion: .file())
     var config: String?
 
     @Option(name: .customLong("set"), help: "One setting, as KEY=VALUE, over file and environment; repeatable.")
@@ -62,7 +63,6 @@ private struct StandardError: TextOutputStream {
 enum ServiceCommand {
     static func run(_ role: ServiceRole, _ options: ServiceOptions, _ lifecycle: LifecycleOptions) async throws {
         clinux_tune_malloc()
-        Signals.ignoreBrokenPipes()
         // Before the file is read: whoever changes it afterwards and says so is heard.
         let hangups = await Signals.hangups()
         let stateRequests = await Signals.stateRequests()

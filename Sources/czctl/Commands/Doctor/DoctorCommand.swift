@@ -66,12 +66,12 @@ struct DoctorCommand: AsyncParsableCommand {
         let failures = count(.fail)
         switch options.output {
         case .table:
-            for finding in shown { print(Self.text(finding)) }
+            for finding in shown { print(options.paint.first(Self.text(finding))) }
             func plural(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
             print("\(plural(failures, "failure")), \(plural(count(.warn), "warning")), \(count(.skip)) skipped")
         case .json:
             print(
-                try Console.json(
+                try options.encoded(
                     Answer(checks: shown, failures: failures, warnings: count(.warn), skipped: count(.skip))))
         }
         if failures > 0 { throw ExitCode(ExitStatus.findings.rawValue) }

@@ -60,7 +60,7 @@ struct Tail: AsyncParsableCommand {
                     }
                 })
             printer.flush()
-            fflush(nil)  // at once, also into a pipe
+            Console.flush()  // at once, also into a pipe
             if !printer.isDone { try await Task.sleep(for: interval.duration) }
         }
     }

@@ -43,14 +43,7 @@ struct TerminalScreen: ~Copyable {
     var isInterrupted: Bool { hasEnded.load(ordering: .relaxed) }
 
     /// Rows and columns, 24 and 80 when nobody knows.
-    var size: (rows: Int, columns: Int) {
-        var size = winsize()
-        // SAFETY: the call fills the struct it is given.
-        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0, size.ws_col > 0 else {
-            return (24, 80)
-        }
-        return (Int(size.ws_row), Int(size.ws_col))
-    }
+    var size: (rows: Int, columns: Int) { Terminal.size(STDOUT_FILENO) ?? (24, 80) }
 
     /// Shows as much of `lines` as there is room for, in place of what was there.
     func show(_ lines: [String]) {

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import DiskIO
-internal import Glibc
 
 /// `czctl top`.
 struct Top: AsyncParsableCommand {
@@ -9,7 +8,7 @@ struct Top: AsyncParsableCommand {
         discussion: """
             On a terminal a full screen that is drawn again and again. Elsewhere, or with -o json, one answer after \
             the other. The metrics are those of the last minute, counted from the log as it grows. Exit codes: 0 done, \
-            4 no such volume.
+            4 no such volume, 130 interrupted.
 
             Examples:
               czctl top --data ./demo-data
@@ -47,7 +46,8 @@ struct Top: AsyncParsableCommand {
             left = left.map { $0 - 1 }
             var waited = Duration.zero
             while waited < interval.duration {
-                if screen.isInterrupted || screen.key() == UInt8(ascii: "q") { return }
+                if screen.isInterrupted { throw ExitCode(ExitStatus.interrupted.rawValue) }
+                if screen.key() == UInt8(ascii: "q") { return }
                 try await Task.sleep(for: Self.keyInterval)
                 waited += Self.keyInterval
             }
@@ -63,9 +63,9 @@ struct Top: AsyncParsableCommand {
             try await view.look()
             switch options.output {
             case .table: Swift.print(view.lines(Self.metricLimit).joined(separator: "\n") + "\n")
-            case .json: Swift.print(try Console.jsonLine(view.answer(Self.metricLimit)))
+            case .json: Swift.print(try options.encoded(view.answer(Self.metricLimit), isOneOfMany: true))
             }
-            fflush(nil)  // at once, also into a pipe
+            Console.flush()  // at once, also into a pipe
             left = left.map { $0 - 1 }
         }
     }
