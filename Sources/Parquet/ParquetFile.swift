@@ -47,6 +47,7 @@ package struct ParquetFile<Source: ByteSource> {
     /// What is between the last page and the footer is read only when its CRC is stated.
     private func checkIndexes() throws {
         let start = metadata.pagesEnd
+        guard isOurs else { return }
         let stated = metadata[FooterChecksums.indexesKey]
         var holds = (stated == nil) == (metadata[FooterChecksums.footerKey] == nil)
         if holds, let stated {
@@ -65,17 +66,15 @@ package struct ParquetFile<Source: ByteSource> {
         }
     }
 
-    /// Whether this program wrote it, as far as the footer says so.
-    package var isOurs: Bool {
-        metadata.createdBy.hasPrefix("cirrus ") || metadata[FooterChecksums.footerKey] != nil
-    }
+    /// Whether this program wrote it, as far as the footer says so: its keys are copies otherwise.
+    package var isOurs: Bool { FooterChecksums.areOurs(metadata) }
 
     /// Compares the footer's own keys with what the file holds.
     /// - Parameter content: of all values; nil when they were not read.
     /// - Throws: `.corrupt`.
     package func checkKeys(content: ContentHash? = nil) throws(ParquetError) {
         func check(_ key: String, _ found: String?) throws(ParquetError) {
-            guard let found, let stated = metadata[key], stated != found else { return }
+            guard isOurs, let found, let stated = metadata[key], stated != found else { return }
             throw ParquetError(.corrupt("the key \(key) is not \(found)"), at: footerOffset)
         }
         try check("writer.schema", FileMetadata.schemaNames[metadata.schema[0].name])
