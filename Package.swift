@@ -147,8 +147,8 @@ let fuzzing: [Target] =
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "TestKit", "Bytes", "Snappy", "CSnappy", "Samples", "DiskIO", "RemoteWrite", "WAL", "Configuration",
-                "HTTPServer", nioCore, nioHTTP1, .product(name: "NIOEmbedded", package: "swift-nio"),
+                "TestKit", "Bytes", "Snappy", "CSnappy", "Samples", "DiskIO", "RemoteWrite", "WAL", "Parquet",
+                "Configuration", "HTTPServer", nioCore, nioHTTP1, .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             path: "Fuzz/Targets", swiftSettings: testSettings)
     ]

@@ -15,7 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "Tests/EndToEnd"), str(ROOT / "Tests/Independent")]
 
 import cramjam  # noqa: E402
+import duckdb  # noqa: E402
+import fastparquet  # noqa: E402
 import google_crc32c  # noqa: E402
+import pyarrow  # noqa: E402
+import pyarrow.parquet  # noqa: E402
 
 from remote_write import STALE, Encoder, from_bits, snappy  # noqa: E402
 
@@ -361,11 +365,51 @@ def segments() -> dict[str, bytes]:
     }  # fmt: skip
 
 
+def parquet() -> dict[str, bytes]:
+    """Small tables of other writers: every encoding, codec and shape that we read. Our own have CRCs of footer and
+    pages, which no mutation gets past."""
+    folder = Path(tempfile.mkdtemp())
+    pairs = pyarrow.map_(pyarrow.string(), pyarrow.string())
+    table = pyarrow.table({
+        "metric_name": ["up", "cpu", "up", "up"],
+        "timestamp": pyarrow.array([NOW, NOW + 1, None, NOW], pyarrow.timestamp("ms", "UTC")),
+        "labels": ['{"pod":"a"}', '{"pod":"b"}', "{}", '{"pod":"a"}'],
+        "value": ["1", "NaN", None, "0.5"],
+    })  # fmt: skip
+    native = table.set_column(2, "labels", pyarrow.array([[("pod", "a")], [], None, [("pod", None)]], pairs))
+    native = native.set_column(3, "value", pyarrow.array([1.0, None, -0.5, 2.0]))
+    others = pyarrow.table({
+        "list": pyarrow.array([[1, None], [], None, [3]], pyarrow.list_(pyarrow.int32())),
+        "float": pyarrow.array([0.5, None, 1, 2], pyarrow.float32()), "bool": [True, None, False, True],
+    })  # fmt: skip
+    delta = {"timestamp": "DELTA_BINARY_PACKED", "labels": "DELTA_LENGTH_BYTE_ARRAY", "value": "PLAIN"}
+    small = dict(store_schema=False, compression="none")
+    tables = {
+        "dictionary": (table, small), "version-1": (table, small | {"version": "1.0"}),
+        "delta": (table, small | {"use_dictionary": False, "column_encoding": delta}),
+        "pages-v2": (table, small | {"data_page_version": "2.0", "compression": "snappy"}),
+        "zstd": (table.select(["metric_name", "value"]), small | {"compression": "zstd"}),
+        "gzip": (table.select(["metric_name", "value"]), small | {"compression": "gzip"}),
+        "native": (native, small), "others": (others, small),
+        "others-v2": (others, small | {"data_page_version": "2.0"}),
+        "row-groups": (table.select(["metric_name"]), small | {"row_group_size": 2}),
+        "split": (others.select(["float"]), small | {"use_dictionary": False, "use_byte_stream_split": True}),
+    }  # fmt: skip
+    for name, (rows, options) in tables.items():
+        pyarrow.parquet.write_table(rows, folder / name, **options)
+    with duckdb.connect() as connection:
+        connection.register("samples", table)
+        connection.execute(f"copy samples to '{folder}/duckdb' (format parquet)")
+    fastparquet.write(str(folder / "fastparquet"), table.select(["metric_name", "value"]).to_pandas())
+    made = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return made | {"empty": b"PAR1" + b"\x15\x02\x19\x0c\x16\x00\x19\x0c\x00" + struct.pack("<I", 9) + b"PAR1"}
+
+
 def main():
     encoder = Encoder(Path(tempfile.mkdtemp()))
     made = {
         "snappy": snappy_blocks(encoder), "v1": v1(encoder), "v2": v2(encoder), "http": http(),
-        "configuration": configuration(), "batch": batches(encoder), "segment": segments(),
+        "configuration": configuration(), "batch": batches(encoder), "segment": segments(), "parquet": parquet(),
     }  # fmt: skip
     for target, files in made.items():
         folder = Path(__file__).parent / "Corpus" / target

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=${TARGET:-snappy v1 v2 http configuration batch segment}
+targets=${TARGET:-snappy v1 v2 http configuration batch segment parquet}
 runs=${RUNS:--1}
 seconds=${FUZZ_SECONDS:-$([ "$runs" = -1 ] && echo 60 || echo 0)}
 scratch=.build-fuzz

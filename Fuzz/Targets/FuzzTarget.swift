@@ -12,7 +12,9 @@ private let target: @Sendable (UnsafeRawBufferPointer) -> Void = {
     case "configuration": return fuzzConfiguration
     case "batch": return fuzzBatch
     case "segment": return fuzzSegment
-    default: fatalError("FUZZ_TARGET is \"\(name)\"; set it to snappy, v1, v2, http, configuration, batch or segment")
+    case "parquet": return fuzzParquet
+    default:
+        fatalError("FUZZ_TARGET is \"\(name)\": not snappy, v1, v2, http, configuration, batch, segment or parquet")
     }
 }()
 

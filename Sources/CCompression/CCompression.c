@@ -56,9 +56,24 @@ void ccompression_close(ccompression *stream) {
     free(stream);
 }
 
-uint32_t ccompression_crc32(const void *bytes, size_t count) {
+int ccompression_inflate(int zstd, const uint8_t *in, size_t in_count, uint8_t *out, size_t out_count) {
+    if (zstd) return ZSTD_decompress(out, out_count, in, in_count) == out_count;
+    if (in_count > UINT_MAX || out_count > UINT_MAX) return 0;
+    z_stream stream = {0};
+    // 15 + 32: the largest window, in either wrapping.
+    if (inflateInit2(&stream, 15 + 32) != Z_OK) return 0;
+    stream.next_in = (Bytef *)in;
+    stream.avail_in = (uInt)in_count;
+    stream.next_out = out;
+    stream.avail_out = (uInt)out_count;
+    int is_whole = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_out == 0 && stream.avail_in == 0;
+    inflateEnd(&stream);
+    return is_whole;
+}
+
+uint32_t ccompression_crc32(uint32_t crc, const void *bytes, size_t count) {
     // NULL asks zlib for the value of no bytes, whatever the count.
-    return (uint32_t)crc32_z(crc32_z(0, NULL, 0), bytes ? bytes : "", count);
+    return (uint32_t)crc32_z(crc, bytes ? bytes : "", count);
 }
 
 cbrotli *cbrotli_open(void) { return BrotliDecoderCreateInstance(NULL, NULL, NULL); }

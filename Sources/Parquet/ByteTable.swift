@@ -137,18 +137,35 @@ package struct ByteTable: Equatable, Sendable {
     /// The `count` strings of `plain`, in PLAIN up to its end; takes over its storage.
     init(plain: [UInt8], count: Int) throws(ParquetError) {
         // SAFETY: UInt8 has no padding.
-        try appendOffsets(of: unsafe plain.span.bytes, count: count)
+        let end = try appendOffsets(of: unsafe plain.span.bytes, count: count)
+        guard end == plain.count else { throw ParquetError(.corrupt("bytes after the last string")) }
         bytes = plain
     }
 
-    /// Appends `count` strings in PLAIN, and wants `plain` to end there.
-    mutating func append(plain: RawSpan, count: Int) throws(ParquetError) {
-        try appendOffsets(of: plain, count: count)
-        bytes.append(plain)
+    /// Appends `count` strings in PLAIN; returns where they end.
+    mutating func append(plain: RawSpan, count: Int) throws(ParquetError) -> Int {
+        let end = try appendOffsets(of: plain, count: count)
+        bytes.append(plain.extracting(first: end))
+        return end
     }
 
-    /// Finds where the strings of `plain` end, as if it stood behind `bytes`.
-    private mutating func appendOffsets(of plain: RawSpan, count: Int) throws(ParquetError) {
+    /// Appends `count` strings in DELTA_LENGTH_BYTE_ARRAY: all lengths, then all bytes.
+    mutating func append(deltaLength encoded: RawSpan, count: Int) throws(ParquetError) {
+        var lengths: [Int64] = []
+        let end = try DeltaBinaryPacked.decodePrefix(encoded, count: count, into: &lengths)
+        var rest = encoded.extracting(droppingFirst: end)
+        for length in lengths {
+            guard (0...Int64(rest.byteCount)).contains(length) else {
+                throw ParquetError(.corrupt("a string is longer than its page"))
+            }
+            try append(rest.extracting(first: Int(length)))
+            rest = rest.extracting(droppingFirst: Int(length))
+        }
+        guard rest.byteCount == 0 else { throw ParquetError(.corrupt("bytes after the last string")) }
+    }
+
+    /// Finds where each string of `plain` ends, as if it stood behind `bytes`; returns where the last one does.
+    private mutating func appendOffsets(of plain: RawSpan, count: Int) throws(ParquetError) -> Int {
         guard plain.byteCount <= Self.byteLimit - bytes.count else {
             throw ParquetError(
                 .tooLarge(what: "string table", size: bytes.count + plain.byteCount, limit: Self.byteLimit))
@@ -170,6 +187,6 @@ package struct ByteTable: Equatable, Sendable {
             at += Int(length)
             offsets.append(UInt32(start + at))
         }
-        guard at == plain.byteCount else { throw ParquetError(.corrupt("bytes after the last string")) }
+        return at
     }
 }

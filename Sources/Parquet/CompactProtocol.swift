@@ -224,11 +224,14 @@ struct CompactReader {
         String(decoding: try binary(field), as: UTF8.self)
     }
 
+    /// An element of a byte may become a structure of hundreds: no list is longer than any file needs.
     mutating func list(
-        _ field: Field, _ type: CompactType = .structure, _ body: (inout CompactReader) throws(ParquetError) -> Void
+        _ field: Field, _ type: CompactType = .structure, limit: Int = 1 << 12,
+        _ body: (inout CompactReader) throws(ParquetError) -> Void
     ) throws(ParquetError) {
         try expect(field, .list)
         let (elements, count) = try listHeader()
+        guard count <= limit else { throw ParquetError(.tooLarge(what: "footer list", size: count, limit: limit)) }
         guard elements == type || count == 0 else {
             throw corrupt("list \(field.id) has elements of another type")
         }
@@ -237,7 +240,9 @@ struct CompactReader {
 
     private mutating func listHeader() throws(ParquetError) -> (type: CompactType, count: Int) {
         let head = try byte()
-        guard let type = CompactType(rawValue: head & 0x0F) else { throw corrupt("an unknown element type") }
+        // fastparquet gives an empty list elements of type 0.
+        let known = head == 0 ? CompactType.byte : CompactType(rawValue: head & 0x0F)
+        guard let type = known else { throw corrupt("an unknown element type") }
         let count = head >> 4 == 15 ? try varint() : UInt64(head >> 4)
         // Every element takes a byte at least.
         guard count <= UInt64(bytes.count - position) else {

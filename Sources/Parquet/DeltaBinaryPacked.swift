@@ -1,6 +1,7 @@
 internal import Bytes
 
-/// DELTA_BINARY_PACKED of 64-bit numbers: blocks of 128 deltas, in four miniblocks (parquet-format's Encodings.md).
+/// DELTA_BINARY_PACKED of 64-bit numbers (parquet-format's Encodings.md). We write blocks of 128 deltas, in four
+/// miniblocks, and read any.
 package enum DeltaBinaryPacked {
     static let blockLength = 128
     static let miniblockCount = 4
@@ -59,18 +60,28 @@ package enum DeltaBinaryPacked {
 
     /// Appends exactly `count` numbers, and wants the bytes to end there.
     package static func decode(_ bytes: RawSpan, count: Int, into output: inout [Int64]) throws(ParquetError) {
+        guard try decodePrefix(bytes, count: count, into: &output) == bytes.byteCount else {
+            throw ParquetError(.corrupt("bytes after the last packed delta"))
+        }
+    }
+
+    /// Appends exactly `count` numbers; returns where their bytes end.
+    static func decodePrefix(
+        _ bytes: RawSpan, count: Int, into output: inout [Int64]
+    ) throws(ParquetError) -> Int {
         var cursor = ByteReader(bytes)
+        let miniblockLength: Int
+        let miniblockCount: Int
         do throws(ByteError) {
-            let block = try cursor.varint()
-            let miniblocks = try cursor.varint()
-            guard block == UInt64(blockLength), miniblocks == UInt64(miniblockCount) else {
-                // Every writer we know uses these, so other numbers are damage rather than variety.
-                throw .truncated
-            }
+            (miniblockLength, miniblockCount) = try readLengths(&cursor)
+        } catch {
+            throw ParquetError(.corrupt("packed deltas in blocks of no legal length"))
+        }
+        do throws(ByteError) {
             let total = try cursor.varint()
             guard total == UInt64(count) else { throw .truncated }
             var value = try cursor.zigzag()
-            guard count > 0 else { return }
+            guard count > 0 else { return cursor.offset }
             output.append(value)
             var missing = count - 1
             while missing > 0 {
@@ -90,6 +101,16 @@ package enum DeltaBinaryPacked {
         } catch {
             throw ParquetError(.corrupt("packed deltas do not fit their page"))
         }
-        guard cursor.isAtEnd else { throw ParquetError(.corrupt("bytes after the last packed delta")) }
+        return cursor.offset
+    }
+
+    /// Blocks are a multiple of 128 deltas, miniblocks of 32.
+    private static func readLengths(_ cursor: inout ByteReader) throws(ByteError) -> (miniblock: Int, count: Int) {
+        let block = try cursor.varint()
+        let miniblocks = try cursor.varint()
+        guard block > 0, block <= 1 << 20, block % 128 == 0, miniblocks > 0, miniblocks <= block / 32,
+            block % miniblocks == 0, block / miniblocks % 32 == 0
+        else { throw .truncated }
+        return (Int(block / miniblocks), Int(miniblocks))
     }
 }

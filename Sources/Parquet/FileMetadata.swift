@@ -4,7 +4,9 @@ package struct PhysicalType: RawRepresentable, Hashable, Sendable {
     package init(rawValue: Int32) { self.rawValue = rawValue }
 
     package static let boolean = PhysicalType(rawValue: 0)
+    package static let int32 = PhysicalType(rawValue: 1)
     package static let int64 = PhysicalType(rawValue: 2)
+    package static let float = PhysicalType(rawValue: 4)
     package static let double = PhysicalType(rawValue: 5)
     package static let byteArray = PhysicalType(rawValue: 6)
 }
@@ -14,22 +16,25 @@ package struct Encoding: RawRepresentable, Hashable, Sendable, CustomStringConve
     package init(rawValue: Int32) { self.rawValue = rawValue }
 
     package static let plain = Encoding(rawValue: 0)
+    /// The old name of `rleDictionary`, and of the dictionary's own PLAIN.
+    static let plainDictionary = Encoding(rawValue: 2)
     /// Of levels; a column of REQUIRED leaves has none, and still names it.
     package static let rle = Encoding(rawValue: 3)
     /// Of levels, in old files.
     static let bitPacked = Encoding(rawValue: 4)
     static let unknown = Encoding(rawValue: -1)
     package static let deltaBinaryPacked = Encoding(rawValue: 5)
+    static let deltaLengthByteArray = Encoding(rawValue: 6)
     package static let rleDictionary = Encoding(rawValue: 8)
+    static let byteStreamSplit = Encoding(rawValue: 9)
+
+    private static let names = [
+        "PLAIN", "GROUP_VAR_INT", "PLAIN_DICTIONARY", "RLE", "BIT_PACKED", "DELTA_BINARY_PACKED",
+        "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "RLE_DICTIONARY", "BYTE_STREAM_SPLIT",
+    ]
 
     package var description: String {
-        switch self {
-        case .plain: "PLAIN"
-        case .rle: "RLE"
-        case .deltaBinaryPacked: "DELTA_BINARY_PACKED"
-        case .rleDictionary: "RLE_DICTIONARY"
-        default: "encoding \(rawValue)"
-        }
+        Self.names.indices.contains(Int(rawValue)) ? Self.names[Int(rawValue)] : "encoding \(rawValue)"
     }
 }
 
@@ -48,13 +53,13 @@ package struct Codec: RawRepresentable, Hashable, Sendable, CustomStringConverti
 
     package static let uncompressed = Codec(rawValue: 0)
     package static let snappy = Codec(rawValue: 1)
+    static let gzip = Codec(rawValue: 2)
+    static let zstd = Codec(rawValue: 6)
+
+    private static let names = ["UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW"]
 
     package var description: String {
-        switch self {
-        case .uncompressed: "UNCOMPRESSED"
-        case .snappy: "SNAPPY"
-        default: "codec \(rawValue)"
-        }
+        Self.names.indices.contains(Int(rawValue)) ? Self.names[Int(rawValue)] : "codec \(rawValue)"
     }
 }
 
@@ -81,7 +86,30 @@ package struct SchemaElement: Equatable, Sendable {
         case string
         case map
         case list
-        case timestampMilliseconds(adjustedToUTC: Bool)
+        case timestamp(TimeUnit, adjustedToUTC: Bool)
+        /// One that we do not read as what its physical type is: decimals, times of day, unsigned integers.
+        case other
+    }
+
+    /// Numbers of the format's union.
+    package enum TimeUnit: Int, Sendable {
+        case milliseconds = 1
+        case microseconds, nanoseconds
+
+        /// Of a millisecond.
+        package var ticks: Int64 {
+            switch self {
+            case .milliseconds: 1
+            case .microseconds: 1000
+            case .nanoseconds: 1_000_000
+            }
+        }
+
+        /// Rounded down.
+        package func milliseconds(_ time: Int64) -> Int64 {
+            let (quotient, remainder) = time.quotientAndRemainder(dividingBy: ticks)
+            return remainder < 0 ? quotient - 1 : quotient
+        }
     }
 
     /// Absent on groups.
@@ -93,7 +121,7 @@ package struct SchemaElement: Equatable, Sendable {
     package var childCount: Int32?
     /// 0 UTF8, 1 MAP, 3 LIST, 9 TIMESTAMP_MILLIS.
     package var convertedType: Int32?
-    /// nil also for a logical type that we do not know.
+    /// nil also for one that says no more than the physical type: a signed integer.
     package var logicalType: LogicalType?
 
     package init(

@@ -1,4 +1,6 @@
 extension FileMetadata {
+    private static let rowGroupLimit = 1 << 16
+
     /// Field ids: FileMetaData of the format's Thrift file. Version 1, as the format text asks.
     func encode(to writer: inout CompactWriter) {
         writer.element { writer in
@@ -25,19 +27,29 @@ extension FileMetadata {
     init(from reader: inout CompactReader) throws(ParquetError) {
         // A flipped bit makes one of them a field that nobody knows; those behind it are then unknown, too.
         var required: Set = [1, 2, 3, 4]
+        var hasUnknown = false
         try reader.structure { reader, field throws(ParquetError) in
             required.remove(field.id)
             switch field.id {
             case 1: _ = try reader.int32(field)
             case 2: try reader.list(field) { r throws(ParquetError) in schema.append(try SchemaElement(from: &r)) }
             case 3: rowCount = try reader.size(field)
-            case 4: try reader.list(field) { r throws(ParquetError) in rowGroups.append(try RowGroup(from: &r)) }
+            case 4:
+                try reader.list(field, limit: Self.rowGroupLimit) { reader throws(ParquetError) in
+                    rowGroups.append(try RowGroup(from: &reader))
+                }
             case 5: try reader.list(field) { r throws(ParquetError) in keyValues.append(try KeyValue(from: &r)) }
             case 6: createdBy = try reader.string(field)
-            default: try reader.skip(field)
+            default:
+                hasUnknown = hasUnknown || field.id > 7
+                try reader.skip(field)
             }
         }
         guard required.isEmpty else { throw ParquetError(.corrupt("a footer without its required fields")) }
+        // One flipped bit in the header of the keys moves these and all fields behind them to other ids.
+        guard !(hasUnknown && createdBy.isEmpty) else {
+            throw ParquetError(.notSupported("a footer with unknown fields and without created_by"))
+        }
     }
 }
 
@@ -66,14 +78,14 @@ extension SchemaElement {
         case .string: writer.structure(10) { $0.structure(1) { _ in } }
         case .map: writer.structure(10) { $0.structure(2) { _ in } }
         case .list: writer.structure(10) { $0.structure(3) { _ in } }
-        case .timestampMilliseconds(let adjusted):
+        case .timestamp(let unit, let adjusted):
             writer.structure(10) { writer in
                 writer.structure(8) { writer in
                     writer.bool(1, adjusted)
-                    writer.structure(2) { $0.structure(1) { _ in } }
+                    writer.structure(2) { $0.structure(unit.rawValue) { _ in } }
                 }
             }
-        case nil: break
+        case .other, nil: break
         }
     }
 
@@ -103,29 +115,43 @@ extension SchemaElement.LogicalType {
                 try reader.skip(member)
                 type = [.string, .map, .list][Int(member.id) - 1]
             case 8: type = try timestamp(member, from: &reader)
-            default: try reader.skip(member)
+            case 10: type = try integer(member, from: &reader)
+            default:
+                try reader.skip(member)
+                // ENUM, JSON and BSON are byte strings as STRING is.
+                type = [4, 12, 13].contains(member.id) ? .string : .other
             }
         }
         return type
+    }
+
+    private static func integer(
+        _ field: CompactReader.Field, from reader: inout CompactReader
+    ) throws(ParquetError) -> Self? {
+        var isSigned = false
+        try reader.structure(field) { reader, member throws(ParquetError) in
+            if member.id == 2 { isSigned = try reader.bool(member) } else { try reader.skip(member) }
+        }
+        return isSigned ? nil : .other
     }
 
     private static func timestamp(
         _ field: CompactReader.Field, from reader: inout CompactReader
     ) throws(ParquetError) -> Self? {
         var adjusted = false
-        var isMilliseconds = false
+        var timeUnit: SchemaElement.TimeUnit?
         try reader.structure(field) { reader, member throws(ParquetError) in
             switch member.id {
             case 1: adjusted = try reader.bool(member)
             case 2:
                 try reader.structure(member) { reader, unit throws(ParquetError) in
-                    isMilliseconds = unit.id == 1
+                    timeUnit = SchemaElement.TimeUnit(rawValue: unit.id)
                     try reader.skip(unit)
                 }
             default: try reader.skip(member)
             }
         }
-        return isMilliseconds ? .timestampMilliseconds(adjustedToUTC: adjusted) : nil
+        return timeUnit.map { .timestamp($0, adjustedToUTC: adjusted) } ?? .other
     }
 }
 

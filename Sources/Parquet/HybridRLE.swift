@@ -73,8 +73,8 @@ package enum HybridRLE {
                 let size = header >> 1
                 guard size > 0 else { throw .truncated }
                 if isPacked {
-                    // Only the group of the last value may hold more than is missing.
-                    guard size <= UInt64((missing + 7) / 8) else { throw .truncated }
+                    // The last run may hold more than is missing: DuckDB fills it up to 32 groups.
+                    guard size <= UInt64(Int32.max) else { throw .truncated }
                     let taken = min(missing, Int(size) * 8)
                     let packed = try cursor.take(Int(size) * width)
                     output.append(addingCapacity: taken) { room in

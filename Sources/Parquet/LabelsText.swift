@@ -1,4 +1,4 @@
-/// Reads the labels column: a JSON object of strings without spaces, as we write it.
+/// Reads the labels column: a JSON object of strings, as we or others write it.
 package enum LabelsText {
     /// The pairs in the order of the text; nil for any other text.
     package static func pairs(_ json: RawSpan) -> [(name: [UInt8], value: [UInt8])]? {
@@ -14,6 +14,7 @@ package enum LabelsText {
             } while cursor.take(UInt8(ascii: ","))
             guard cursor.take(UInt8(ascii: "}")) else { return nil }
         }
+        cursor.skipSpaces()
         return cursor.isAtEnd ? pairs : nil
     }
 
@@ -32,10 +33,15 @@ package enum LabelsText {
         }
 
         @_lifetime(self: copy self)
+        mutating func skipSpaces() {
+            while let byte = next, [0x20, 0x09, 0x0A, 0x0D].contains(byte) { position += 1 }
+        }
+
+        /// Spaces before it are skipped.
+        @_lifetime(self: copy self)
         mutating func take(_ byte: UInt8) -> Bool {
-            guard next == byte else { return false }
-            position += 1
-            return true
+            skipSpaces()
+            return takeNow(byte)
         }
 
         @_lifetime(self: copy self)
@@ -67,17 +73,37 @@ package enum LabelsText {
             case UInt8(ascii: "r"): return [0x0D]
             case UInt8(ascii: "t"): return [0x09]
             case UInt8(ascii: "u"):
-                var value: UInt32 = 0
-                for _ in 0..<4 {
-                    guard let digit = next.flatMap({ Character(UnicodeScalar($0)).hexDigitValue }) else { return nil }
-                    position += 1
-                    value = value << 4 | UInt32(digit)
+                guard var value = unit() else { return nil }
+                if value & 0xFC00 == 0xD800 {
+                    // The first half of a pair; we write none.
+                    guard takeNow(UInt8(ascii: "\\")), takeNow(UInt8(ascii: "u")), let low = unit(),
+                        low & 0xFC00 == 0xDC00
+                    else { return nil }
+                    value = 0x10000 + ((value & 0x3FF) << 10 | low & 0x3FF)
                 }
-                // We write no pairs of surrogates.
                 guard let scalar = UnicodeScalar(value) else { return nil }
                 return [UInt8](String(Character(scalar)).utf8)
             default: return [byte]
             }
+        }
+
+        @_lifetime(self: copy self)
+        private mutating func takeNow(_ byte: UInt8) -> Bool {
+            guard next == byte else { return false }
+            position += 1
+            return true
+        }
+
+        /// Four hex digits.
+        @_lifetime(self: copy self)
+        private mutating func unit() -> UInt32? {
+            var value: UInt32 = 0
+            for _ in 0..<4 {
+                guard let digit = next.flatMap({ Character(UnicodeScalar($0)).hexDigitValue }) else { return nil }
+                position += 1
+                value = value << 4 | UInt32(digit)
+            }
+            return value
         }
     }
 }

@@ -13,7 +13,8 @@ struct PageContent: Equatable {
     var nullCount: Int { valueCount - values.count }
 }
 
-/// Repetition and definition levels: which values make a row. All of ours are 0 or 1 (Dremel; parquet-format's README).
+/// Repetition and definition levels: which values make a row (Dremel; parquet-format's README). All of ours are 0 or 1;
+/// others have definition levels up to 3, where a list and what is in it may be null.
 enum Levels {
     private static let width = 1
     private static let lengthByteCount = 4
@@ -66,50 +67,84 @@ enum Levels {
         fileprivate var definition: [UInt32] = []
     }
 
-    /// Takes the levels of a page of `count` values from the front of `body`, and adds its rows to `counts`.
-    /// - Returns: rows, values that are there, and where these begin.
-    static func decode(
-        _ body: RawSpan, count: Int, isRepeated: Bool, _ levels: inout Decoded, into counts: inout [UInt32]
-    ) throws(ParquetError) -> (rows: Int, values: Int, end: Int) {
-        var end = 0
-        levels.repetition.removeAll(keepingCapacity: true)
-        if isRepeated {
-            try take(body, from: &end, count, into: &levels.repetition)
-        } else {
-            levels.repetition.append(contentsOf: repeatElement(0, count: count))
-        }
-        try take(body, from: &end, count, into: &levels.definition)
-        guard levels.repetition.first == 0 else { throw ParquetError(.notSupported("a row over two pages")) }
-        let before = counts.count
-        var valueCount: UInt32 = 0  // of the row in work
-        for (index, (isMore, isDefined)) in zip(levels.repetition, levels.definition).enumerated() {
-            if isMore == 0 {
-                if index > 0 { counts.append(valueCount) }
-                valueCount = isDefined
-            } else {
-                guard isDefined == 1, valueCount > 0 else {
-                    throw ParquetError(.corrupt("a list goes on without a value"))
-                }
-                valueCount += 1
-            }
-        }
-        counts.append(valueCount)
-        return (counts.count - before, levels.definition.reduce(0) { $0 + Int($1) }, end)
+    /// Values of each row; where these may be null, whether each is one (a 1) or not.
+    struct Counts {
+        var rows: [UInt32] = []
+        var elements: [UInt32] = []
     }
 
+    /// Takes the levels of a page from the front of `body`, and adds its rows to `counts`.
+    /// - Returns: rows, values that are there, and where these begin.
+    static func decode(
+        _ body: RawSpan, _ page: PageHeader, _ column: Column, _ levels: inout Decoded, into counts: inout Counts
+    ) throws(ParquetError) -> (rows: Int, values: Int, end: Int) {
+        // fastparquet names BIT_PACKED where there are no repetition levels.
+        guard page.levelEncodings[0] == .rle, !column.isRepeated || page.levelEncodings[1] == .rle else {
+            throw ParquetError(.notSupported("levels that are BIT_PACKED"))
+        }
+        var end = 0
+        let stated = page.levelByteCounts
+        let definitionLimit = column.definitionLimit
+        levels.repetition.removeAll(keepingCapacity: true)
+        if column.isRepeated {
+            try take(body, from: &end, stated?.repetition, page.valueCount, limit: 1, into: &levels.repetition)
+        } else {
+            levels.repetition.append(contentsOf: repeatElement(0, count: page.valueCount))
+        }
+        try take(
+            body, from: &end, stated?.definition, page.valueCount, limit: definitionLimit, into: &levels.definition)
+        guard levels.repetition.first == 0 else { throw ParquetError(.notSupported("a row over two pages")) }
+        let listed = UInt32(definitionLimit - (column.isElementOptional ? 1 : 0))
+        let before = counts.rows.count
+        var (valueCount, elementCount) = (0, UInt32(0))  // of the page, of the row in work
+        for (index, (isMore, level)) in zip(levels.repetition, levels.definition).enumerated() {
+            let isListed: UInt32 = level >= listed ? 1 : 0
+            if isMore == 0 {
+                if index > 0 { counts.rows.append(elementCount) }
+                elementCount = isListed
+            } else {
+                guard isListed == 1, elementCount > 0 else {
+                    throw ParquetError(.corrupt("a list goes on without a value"))
+                }
+                elementCount += 1
+            }
+            let isValue = level == definitionLimit
+            if isValue { valueCount += 1 }
+            if column.isElementOptional, isListed == 1 { counts.elements.append(isValue ? 1 : 0) }
+        }
+        counts.rows.append(elementCount)
+        return (counts.rows.count - before, valueCount, end)
+    }
+
+    /// - Parameter length: in a page of version 2; in others it stands before the levels.
     private static func take(
-        _ body: RawSpan, from start: inout Int, _ count: Int, into levels: inout [UInt32]
+        _ body: RawSpan, from start: inout Int, _ length: Int?, _ count: Int, limit: Int, into levels: inout [UInt32]
     ) throws(ParquetError) {
+        let length = if let length { length } else { try Self.length(body, &start) }
+        guard length <= body.byteCount - start else { throw ParquetError(.corrupt("levels longer than their page")) }
+        levels.removeAll(keepingCapacity: true)
+        try HybridRLE.decode(
+            body.extracting(start..<start + length), width: HybridRLE.width(ofDictionary: limit + 1), count: count,
+            below: limit + 1, into: &levels)
+        start += length
+    }
+
+    /// A u32 LE.
+    static func length(_ body: RawSpan, _ start: inout Int) throws(ParquetError) -> Int {
         guard body.byteCount - start >= lengthByteCount else {
             throw ParquetError(.corrupt("a page without its levels"))
         }
         // SAFETY: four bytes from start are within the page.
         let length = unsafe Int(body.unsafeLoadUnaligned(fromUncheckedByteOffset: start, as: UInt32.self).littleEndian)
         start += lengthByteCount
-        guard length <= body.byteCount - start else { throw ParquetError(.corrupt("levels longer than their page")) }
-        levels.removeAll(keepingCapacity: true)
-        try HybridRLE.decode(
-            body.extracting(start..<start + length), width: width, count: count, below: 2, into: &levels)
-        start += length
+        return length
+    }
+}
+
+extension Column {
+    /// Of a value that is there.
+    var definitionLimit: Int {
+        guard isRepeated else { return repetition == .optional ? 1 : 0 }
+        return 1 + (isGroupOptional ? 1 : 0) + (isElementOptional ? 1 : 0)
     }
 }

@@ -1,5 +1,5 @@
 /// What stands before each page.
-struct PageHeader: Equatable {
+struct PageHeader {
     var type = PageType.data
     /// Of the body; this header excluded.
     var uncompressedByteCount = 0
@@ -10,6 +10,9 @@ struct PageHeader: Equatable {
     var encoding = Encoding.plain
     /// Data pages: RLE, whether there are levels or not.
     var levelEncodings: [Encoding] = [.rle, .rle]
+    /// Of a data page of version 2, which we do not write: its levels stand before what is compressed.
+    var levelByteCounts: (repetition: Int, definition: Int)?
+    var isCompressed = true
 
     func encode(to writer: inout CompactWriter) {
         writer.element { writer in
@@ -46,6 +49,9 @@ struct PageHeader: Equatable {
             case 5, 7:
                 try readDetails(field, from: &reader)
                 details = field.id == 5 ? .data : .dictionary
+            case 8:
+                try readDetailsV2(field, from: &reader)
+                details = .dataV2
             default: try reader.skip(field)
             }
         }
@@ -53,9 +59,28 @@ struct PageHeader: Equatable {
         guard type != .data || levelEncodings.allSatisfy(levels.contains) else {
             throw reader.corrupt("a page whose levels have no encoding")
         }
-        if type == .dataV2 { throw ParquetError(.notSupported("a data page of version 2")) }
         guard details == type else { throw reader.corrupt("a page header without the details of its type") }
-        if type == .dictionary { levelEncodings = [.rle, .rle] }
+        if type != .data { levelEncodings = [.rle, .rle] }
+    }
+
+    private mutating func readDetailsV2(
+        _ field: CompactReader.Field, from reader: inout CompactReader
+    ) throws(ParquetError) {
+        var (repetition, definition) = (0, 0)
+        try reader.structure(field) { reader, member throws(ParquetError) in
+            switch member.id {
+            case 1: valueCount = try reader.size32(member)
+            case 4: encoding = Encoding(rawValue: try reader.int32(member))
+            case 5: definition = try reader.size32(member)
+            case 6: repetition = try reader.size32(member)
+            case 7: isCompressed = try reader.bool(member)
+            default: try reader.skip(member)
+            }
+        }
+        guard repetition + definition <= min(compressedByteCount, uncompressedByteCount) else {
+            throw reader.corrupt("levels longer than their page")
+        }
+        levelByteCounts = (repetition, definition)
     }
 
     private mutating func readDetails(

@@ -6,7 +6,10 @@ package struct ParquetFile<Source: ByteSource> {
     let footerOffset: Int
     let footer: [UInt8]
 
-    /// - Throws: `.corrupt`, `.notSupported`; what the source throws.
+    /// A thousand row groups of ours take 4 MiB.
+    private static var footerByteLimit: Int { 16 << 20 }
+
+    /// - Throws: `.corrupt`, `.notSupported`, `.tooLarge`; what the source throws.
     package init(source: Source) throws {
         let shortest = FileLayout.magic.count + FileLayout.tailByteCount
         guard source.count >= shortest else {
@@ -20,6 +23,11 @@ package struct ParquetFile<Source: ByteSource> {
             throw ParquetError(.corrupt("it does not begin with PAR1"), at: 0)
         }
         let footerByteCount = tail[0..<4].reversed().reduce(0) { $0 << 8 | Int($1) }
+        guard footerByteCount <= Self.footerByteLimit else {
+            let reason = ParquetError.Reason.tooLarge(
+                what: "footer", size: footerByteCount, limit: Self.footerByteLimit)
+            throw ParquetError(reason, at: source.count - 8)
+        }
         guard footerByteCount <= source.count - shortest else {
             throw ParquetError(.corrupt("a footer of \(footerByteCount) bytes"), at: source.count - 8)
         }
@@ -33,11 +41,45 @@ package struct ParquetFile<Source: ByteSource> {
             throw ParquetError(.corrupt("the CRC of the footer is not the one stated in it"), at: footerOffset)
         }
         try metadata.validate(bodyEnd: footerOffset)
-        let indexOffset = metadata.pagesEnd
-        let indexes = try source.read(at: indexOffset, count: footerOffset - indexOffset)
-        guard FooterChecksums.holds(metadata, indexes: indexes) else {
-            throw ParquetError(.corrupt("the CRC of the indexes is not the one in the footer"), at: indexOffset)
+        try checkIndexes()
+    }
+
+    /// What is between the last page and the footer is read only when its CRC is stated.
+    private func checkIndexes() throws {
+        let start = metadata.pagesEnd
+        guard isOurs else { return }
+        let stated = metadata[FooterChecksums.indexesKey]
+        var holds = (stated == nil) == (metadata[FooterChecksums.footerKey] == nil)
+        if holds, let stated {
+            var (offset, checksum) = (start, UInt32(0))
+            while offset < footerOffset {
+                let bytes = try source.read(at: offset, count: min(1 << 20, footerOffset - offset))
+                if bytes.isEmpty { break }  // it became shorter
+                // SAFETY: UInt8 has no padding.
+                checksum = CRC32.of(unsafe bytes.span.bytes, after: checksum)
+                offset += bytes.count
+            }
+            holds = FooterChecksums.hex(checksum) == stated
         }
+        guard holds else {
+            throw ParquetError(.corrupt("the CRC of the indexes is not the one in the footer"), at: start)
+        }
+    }
+
+    /// Whether this program wrote it, as far as the footer says so: its keys are copies otherwise.
+    package var isOurs: Bool { FooterChecksums.areOurs(metadata) }
+
+    /// Compares the footer's own keys with what the file holds.
+    /// - Parameter content: of all values; nil when they were not read.
+    /// - Throws: `.corrupt`.
+    package func checkKeys(content: ContentHash? = nil) throws(ParquetError) {
+        func check(_ key: String, _ found: String?) throws(ParquetError) {
+            guard isOurs, let found, let stated = metadata[key], stated != found else { return }
+            throw ParquetError(.corrupt("the key \(key) is not \(found)"), at: footerOffset)
+        }
+        try check("writer.schema", FileMetadata.schemaNames[metadata.schema[0].name])
+        try check("cirrus.rows", "\(metadata.rowCount)")
+        try check("cirrus.content", content?.hex)
     }
 
     /// The decoded values of one column in one row group.
@@ -55,7 +97,8 @@ package struct ParquetFile<Source: ByteSource> {
         let group = metadata.rowGroups[rowGroup]
         let chunk = group.columns[column]
         guard let found = metadata.columns[column] else {
-            throw ParquetError(.notSupported("a column of this type or nesting"), in: place)
+            let type = metadata.leaves[column].typeName
+            throw ParquetError(.notSupported("a column of \(type), or its nesting"), in: place)
         }
         guard found.physicalType == chunk.type else {
             throw ParquetError(.corrupt("the column's type is not the schema's"), at: footerOffset, in: place)
@@ -73,6 +116,12 @@ package struct ParquetFile<Source: ByteSource> {
 }
 
 extension FileMetadata {
+    /// What `writer.schema` says of a file whose root has the name (docs/formats/parquet.md).
+    fileprivate static let schemaNames = [
+        "ParquetMetric": "cloudzero-v1", "Sample": "native-samples-v1", "Histogram": "native-histograms-v1",
+        "Exemplar": "native-exemplars-v1", "Metadata": "native-metadata-v1",
+    ]
+
     /// Columns, in the order of each row group's chunks.
     package var leaves: [SchemaElement] { schema.filter { $0.childCount == nil } }
 

@@ -1,9 +1,9 @@
 /// The rows of one row group that a query wants. Strings are judged once for each dictionary entry.
-struct RowMatcher {
+package struct RowMatcher {
     private let times: [Int64]
+    private let timePlaces: Places
+    private let timeUnit: SchemaElement.TimeUnit
     private let wantedTimes: ClosedRange<Int64>
-    private let values: ColumnValues
-    private let hasTextValues: Bool
     private let keys: [KeyColumn]
     private let filters: [(column: Texts, isWanted: [Bool])]
 
@@ -13,17 +13,21 @@ struct RowMatcher {
         case hour
     }
 
-    var count: Int { times.count }
+    package let count: Int
 
-    init(_ query: RowQuery, _ file: ParquetFile<some ByteSource>, _ group: Int, _ columns: QueryColumns) throws {
+    package init(
+        _ query: RowQuery, _ file: ParquetFile<some ByteSource>, _ group: Int, _ columns: QueryColumns
+    ) throws {
         func read(_ column: Int) throws -> ColumnValues { try file.readColumn(rowGroup: group, column: column) }
-        guard case .int64(let times) = try read(columns.timestamp) else {
+        let values = try read(columns.timestamp)
+        guard case .int64(let times) = values.elements else {
             throw ParquetError(.notSupported("times that are not numbers"))
         }
         self.times = times
+        timePlaces = Places(values.counts)
+        timeUnit = columns.timeUnit
+        count = values.count
         wantedTimes = query.times
-        values = try read(columns.value)
-        hasTextValues = columns.hasTextValues
         var reader = LabelReader(columns, read)
         filters = try query.filters.map { filter in
             let column = try reader.label(filter.name)
@@ -43,60 +47,145 @@ struct RowMatcher {
         }
     }
 
+    /// Of a row, in milliseconds; nil where it has none.
+    private func time(_ row: Int) -> Int64? { timePlaces[row].map { timeUnit.milliseconds(times[$0]) } }
+
+    package func isWanted(_ row: Int) -> Bool {
+        // A row without a time is in no span of time but the endless one.
+        if wantedTimes != .min ... .max {
+            guard let time = time(row), wantedTimes.contains(time) else { return false }
+        }
+        return filters.allSatisfy { $0.isWanted[$0.column.entry(row)] }
+    }
+
     /// The key of a row; nil for a row that is not wanted.
     func key(_ row: Int) -> [String]? {
-        guard wantedTimes.contains(times[row]) else { return nil }
-        for filter in filters where !filter.isWanted[filter.column.entry(row)] { return nil }
+        guard isWanted(row) else { return nil }
         return keys.map { key in
             switch key {
             case .texts(let column, let texts): return texts[column.entry(row)]
             case .hour:
-                let time = CivilTime(milliseconds: times[row])
+                guard let milliseconds = time(row) else { return "" }
+                let time = CivilTime(milliseconds: milliseconds)
                 return "\(time.dateText)T\(CivilTime.padded(time.hour, 2))"
             }
         }
     }
+}
 
-    func value(_ row: Int) throws(ParquetError) -> Double {
+/// The values of a row group's rows as numbers, be they texts.
+struct NumberColumn {
+    private let values: ColumnValues
+    private let places: Places
+
+    init(_ values: ColumnValues) {
+        self.values = values.elements
+        places = Places(values.counts)
+    }
+
+    /// nil where a row has none.
+    func number(_ row: Int) throws(ParquetError) -> Double? {
+        guard let place = places[row] else { return nil }
         let text: [UInt8]
         switch values {
-        case .dictionary(let entries, let indexes): text = entries.string(Int(indexes[row]))
-        case .strings(let table): text = table.string(row)
-        case .int64(let numbers): return Double(word: numbers[row])
+        case .dictionary(let entries, let indexes): text = entries.string(Int(indexes[place]))
+        case .strings(let table): text = table.string(place)
+        case .int64(let numbers): return Double(word: numbers[place])
         case .nested: throw ParquetError(.notSupported("values that are lists"))
         }
         guard let value = Double(String(decoding: text, as: UTF8.self)) else {
-            throw ParquetError(.corrupt("a value that is not a number"))
+            throw ParquetError(.notSupported("a value that is not a number"))
         }
         return value
     }
 }
 
-/// A text for each row of a row group: entries, and the entry of each row.
-private struct Texts {
-    let entries: [[UInt8]]
-    /// nil: each row is its own entry.
-    let indexes: [UInt32]?
+/// Which element of an OPTIONAL column is a row's.
+private struct Places {
+    private static let none = UInt32.max
+    /// nil: each row has its own.
+    private let elements: [UInt32]?
 
-    init(_ entries: [[UInt8]], _ indexes: [UInt32]?) { (self.entries, self.indexes) = (entries, indexes) }
-
-    /// - Throws: `.notSupported` unless each row has one string.
-    init(_ values: ColumnValues) throws(ParquetError) {
-        switch values {
-        case .dictionary(let entries, let indexes): self.init((0..<entries.count).map(entries.string), indexes)
-        case .strings(let table): self.init((0..<table.count).map(table.string), nil)
-        case .int64, .nested: throw ParquetError(.notSupported("texts that are numbers or lists"))
+    init(_ counts: [UInt32]?) {
+        var next: UInt32 = 0
+        elements = counts.map { counts in
+            counts.map { count in
+                guard count > 0 else { return Self.none }
+                defer { next += count }
+                return next
+            }
         }
     }
 
+    subscript(row: Int) -> Int? {
+        guard let elements else { return row }
+        return elements[row] == Self.none ? nil : Int(elements[row])
+    }
+}
+
+/// A text for each row of a row group: entries, and the entry of each row.
+private struct Texts {
+    private let table: ByteTable
+    /// nil: each row is its own entry.
+    private let indexes: [UInt32]?
+
+    /// Each a copy, made when it is asked for.
+    var entries: LazyMapSequence<Range<Int>, [UInt8]> { (0..<table.count).lazy.map(table.string) }
+
+    init(_ table: ByteTable, _ indexes: [UInt32]?) { (self.table, self.indexes) = (table, indexes) }
+
+    /// A row without a text has the empty one.
+    /// - Throws: `.notSupported` unless the elements are strings.
+    init(_ values: ColumnValues) throws(ParquetError) {
+        switch values {
+        case .dictionary(let entries, let indexes): self.init(entries, indexes)
+        case .strings(let table): self.init(table, nil)
+        case .nested(let counts, let elements):
+            let places = Places(counts)
+            try self.init(try Texts(elements), rows: counts.count) { rows in
+                for row in rows.indices { rows[row] = places[row] }
+            }
+        case .int64: throw ParquetError(.notSupported("texts that are numbers"))
+        }
+    }
+
+    /// `texts` with one more entry, the empty text, for the rows that `place` gives no element.
+    init(_ texts: Texts, rows: Int, _ place: (inout [Int?]) -> Void) throws(ParquetError) {
+        var elements = [Int?](repeating: nil, count: rows)
+        place(&elements)
+        var table = texts.table
+        let none = UInt32(table.count)
+        try table.append([])
+        self.init(table, elements.map { $0.map { UInt32(texts.entry($0)) } ?? none })
+    }
+
     func entry(_ row: Int) -> Int { indexes.map { Int($0[row]) } ?? row }
+
+    /// The value that each text, a JSON object, has for `name`; empty where it has none.
+    func members(_ name: String) throws(ParquetError) -> Texts {
+        let wanted = [UInt8](name.utf8)
+        var values = ByteTable()
+        for entry in entries {
+            // SAFETY: UInt8 has no padding.
+            guard let pairs = LabelsText.pairs(unsafe entry.span.bytes) else {
+                // The empty text is a row's that has no labels.
+                guard entry.isEmpty else {
+                    throw ParquetError(.notSupported("a column of labels that are no JSON object of strings"))
+                }
+                try values.append([])
+                continue
+            }
+            try values.append(pairs.first { $0.name == wanted }?.value ?? [])
+        }
+        return Texts(values, indexes)
+    }
 }
 
 /// The labels of a row group's rows, by name. Columns are read when the first label asks for them.
 private struct LabelReader {
     private let columns: QueryColumns
     private let read: (Int) throws -> ColumnValues
-    private var jsonSets: (sets: [[(name: [UInt8], value: [UInt8])]], indexes: [UInt32]?)?
+    private var json: Texts?
     private var map: (counts: [UInt32], keys: Texts, values: Texts)?
 
     init(_ columns: QueryColumns, _ read: @escaping (Int) throws -> ColumnValues) {
@@ -108,31 +197,12 @@ private struct LabelReader {
     mutating func label(_ name: String) throws -> Texts {
         if name == "__name__" { return try Texts(read(columns.metric)) }
         if columns.hasLabelMap {
-            guard let promoted = columns.promoted[name] else { return try mapped([UInt8](name.utf8)) }
-            let values = try read(promoted)
-            guard let counts = values.counts else { return try Texts(values) }
-            return Self.padded(try Texts(values.elements), rows: counts.count) { rows in
-                var next = 0
-                for (row, count) in counts.enumerated() where count > 0 {
-                    rows[row] = next
-                    next += 1
-                }
-            }
+            if let promoted = columns.promoted[name] { return try Texts(read(promoted)) }
+            return try mapped([UInt8](name.utf8))
         }
-        if jsonSets == nil {
-            let texts = try Texts(read(columns.labels))
-            let sets = try texts.entries.map { entry throws(ParquetError) in
-                // SAFETY: UInt8 has no padding.
-                guard let pairs = LabelsText.pairs(unsafe entry.span.bytes) else {
-                    throw ParquetError(.corrupt("labels that are not an object of strings"))
-                }
-                return pairs
-            }
-            jsonSets = (sets, texts.indexes)
-        }
-        let wanted = [UInt8](name.utf8)
-        let sets = jsonSets?.sets ?? []
-        return Texts(sets.map { set in set.first { $0.name == wanted }?.value ?? [] }, jsonSets?.indexes)
+        let texts = try json ?? Texts(read(columns.labels))
+        json = texts
+        return try texts.members(name)
     }
 
     private mutating func mapped(_ name: [UInt8]) throws -> Texts {
@@ -145,20 +215,12 @@ private struct LabelReader {
         }
         guard let (counts, keys, values) = map else { preconditionFailure("the map was read") }
         let isWanted = keys.entries.map { $0 == name }
-        return Self.padded(values, rows: counts.count) { rows in
+        return try Texts(values, rows: counts.count) { rows in
             var next = 0
             for (row, count) in counts.enumerated() {
                 for element in next..<next + Int(count) where isWanted[keys.entry(element)] { rows[row] = element }
                 next += Int(count)
             }
         }
-    }
-
-    /// `texts` with one more entry, the empty text, for the rows that `place` gives no element.
-    private static func padded(_ texts: Texts, rows: Int, _ place: (inout [Int?]) -> Void) -> Texts {
-        var elements = [Int?](repeating: nil, count: rows)
-        place(&elements)
-        let none = UInt32(texts.entries.count)
-        return Texts(texts.entries + [[]], elements.map { $0.map { UInt32(texts.entry($0)) } ?? none })
     }
 }

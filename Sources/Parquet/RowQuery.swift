@@ -39,8 +39,10 @@ package struct RowSummary: Equatable, Sendable {
 
     package init() {}
 
-    mutating func add(_ value: Double) {
+    /// - Parameter value: nil for a row without, which is counted alone.
+    mutating func add(_ value: Double?) {
         count += 1
+        guard let value else { return }
         guard !value.isNaN else {
             nanCount += 1
             return
@@ -68,11 +70,13 @@ package struct QueryAnswer: Sendable {
         files += 1
         for (group, rowGroup) in file.metadata.rowGroups.enumerated() where columns.mayHold(query, rowGroup) {
             rowsRead += rowGroup.rowCount
-            try add(try RowMatcher(query, file, group, columns))
+            guard let column = columns.value else { preconditionFailure("the columns of a query have values") }
+            let values = NumberColumn(try file.readColumn(rowGroup: group, column: column))
+            try add(try RowMatcher(query, file, group, columns), values)
         }
     }
 
-    private mutating func add(_ rows: RowMatcher) throws {
+    private mutating func add(_ rows: RowMatcher, _ values: NumberColumn) throws {
         // Most neighbours are of one group: its place in the table is looked up when the key changes.
         var (key, summary): ([String]?, RowSummary) = (nil, RowSummary())
         for row in 0..<rows.count {
@@ -81,41 +85,45 @@ package struct QueryAnswer: Sendable {
                 if let key { groups[key] = summary }
                 (key, summary) = (next, groups[next] ?? RowSummary())
             }
-            summary.add(try rows.value(row))
+            summary.add(try values.number(row))
         }
         if let key { groups[key] = summary }
     }
 }
 
 /// Where the columns are that a query reads.
-struct QueryColumns {
+package struct QueryColumns: Sendable {
     let metric: Int
     let timestamp: Int
+    let timeUnit: SchemaElement.TimeUnit
     /// A text each row (layout `cloudzero`), or the keys of a map, whose values come next (`native`).
     let labels: Int
     let hasLabelMap: Bool
     /// Labels that have a column of their own.
     let promoted: [String: Int]
-    let value: Int
-    let hasTextValues: Bool
+    /// nil in a file that is not of samples, or for one who asks for no values.
+    let value: Int?
 
-    init(_ metadata: FileMetadata) throws(ParquetError) {
+    /// - Throws: `.notSupported` for a file that does not have them.
+    package init(_ metadata: FileMetadata, withValue: Bool = true) throws(ParquetError) {
         let columns = metadata.columns
-        func find(_ name: String, _ kinds: [Column.Kind]) throws(ParquetError) -> Int {
+        func find(_ name: String, _ kinds: [Column.Kind], orMap: Bool = false) throws(ParquetError) -> Int {
             let index = columns.firstIndex { column in
-                column.map { $0.name == name && kinds.contains($0.kind) && $0.repetition != .list } ?? false
+                guard let column, column.name == name, kinds.contains(column.kind) else { return false }
+                return !column.isRepeated || orMap && column.repetition == .mapKey
             }
             guard let index else {
-                throw ParquetError(.notSupported("a query over a file without the column \(name)"))
+                let names = kinds.map { "\($0)" }.joined(separator: " or ")
+                throw ParquetError(.notSupported("a query over a file without a column \(name) of \(names)"))
             }
             return index
         }
         metric = try find("metric_name", [.string])
         timestamp = try find("timestamp", [.timestampMilliseconds, .int64])
-        labels = try find("labels", [.string])
+        timeUnit = columns[timestamp]?.timeUnit ?? .milliseconds
+        labels = try find("labels", [.string], orMap: true)
         hasLabelMap = columns[labels]?.repetition == .mapKey
-        value = try find("value", [.string, .double])
-        hasTextValues = columns[value]?.kind == .string
+        value = withValue ? try find("value", [.string, .double]) : nil
         var promoted: [String: Int] = [:]
         for (index, column) in columns.enumerated() {
             guard let column, column.kind == .string, column.repetition == .optional else { continue }
@@ -125,11 +133,12 @@ struct QueryColumns {
     }
 
     /// False when the bounds of a row group say that no row matches.
-    func mayHold(_ query: RowQuery, _ rowGroup: RowGroup) -> Bool {
+    package func mayHold(_ query: RowQuery, _ rowGroup: RowGroup) -> Bool {
         if let times = rowGroup.columns[timestamp].statistics, let low = Self.number(times.min),
-            let high = Self.number(times.max), low > query.times.upperBound || high < query.times.lowerBound
+            let high = Self.number(times.max)
         {
-            return false
+            let (low, high) = (timeUnit.milliseconds(low), timeUnit.milliseconds(high))
+            if low > query.times.upperBound || high < query.times.lowerBound { return false }
         }
         guard let names = rowGroup.columns[metric].statistics else { return true }
         return query.filters.allSatisfy { filter in

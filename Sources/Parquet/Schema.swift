@@ -34,17 +34,17 @@ package struct Column: Equatable, Sendable {
     package enum Kind: CaseIterable, Equatable, Sendable {
         /// BYTE_ARRAY, STRING (UTF8).
         case string
-        /// INT64, TIMESTAMP(MILLIS, adjusted to UTC).
+        /// INT64, TIMESTAMP(MILLIS, adjusted to UTC); of other writers in any unit.
         case timestampMilliseconds
-        /// INT64 without logical type.
+        /// INT64 without logical type; of other writers also INT32.
         case int64
-        /// DOUBLE.
+        /// DOUBLE; of other writers also FLOAT.
         case double
         /// BOOLEAN.
         case boolean
     }
 
-    /// How many values a row has. The standard shapes of LogicalTypes.md, nothing in them null but what is said here.
+    /// How many values a row has. The standard shapes of LogicalTypes.md.
     package enum Repetition: Equatable, Sendable {
         /// One.
         case required
@@ -70,6 +70,11 @@ package struct Column: Equatable, Sendable {
     package let kind: Kind
     package let encoding: EncodingPolicy
     package let repetition: Repetition
+    let physicalType: PhysicalType
+    package let timeUnit: SchemaElement.TimeUnit
+    /// Whether a list or map may be null, and what is in it: never in ours.
+    let isGroupOptional: Bool
+    let isElementOptional: Bool
 
     /// - Parameter name: of the field of the root, whatever the leaf's own.
     package init(
@@ -79,6 +84,28 @@ package struct Column: Equatable, Sendable {
         self.kind = kind
         self.encoding = encoding
         self.repetition = repetition
+        physicalType =
+            switch kind {
+            case .string: .byteArray
+            case .timestampMilliseconds, .int64: .int64
+            case .double: .double
+            case .boolean: .boolean
+            }
+        timeUnit = .milliseconds
+        (isGroupOptional, isElementOptional) = (false, false)
+    }
+
+    /// Of a leaf, whoever wrote it; nil for a type that we do not read.
+    init?(_ name: String, _ leaf: SchemaElement, _ repetition: Repetition, isGroupOptional: Bool = false) {
+        guard let kind = leaf.kind, let physicalType = leaf.type else { return nil }
+        self.name = name
+        self.kind = kind
+        encoding = .smallest
+        self.repetition = repetition
+        self.physicalType = physicalType
+        timeUnit = leaf.timeUnit ?? .milliseconds
+        self.isGroupOptional = isGroupOptional
+        isElementOptional = repetition != .optional && leaf.repetition == 1
     }
 
     /// The two leaves of a map of strings.
@@ -86,17 +113,8 @@ package struct Column: Equatable, Sendable {
         [Column(name, .string, .dictionary, .mapKey), Column(name, .string, .dictionary, .mapValue)]
     }
 
-    var physicalType: PhysicalType {
-        switch kind {
-        case .string: .byteArray
-        case .timestampMilliseconds, .int64: .int64
-        case .double: .double
-        case .boolean: .boolean
-        }
-    }
-
     /// Whether a row may have more values than one.
-    var isRepeated: Bool { path.count > 1 }
+    package var isRepeated: Bool { path.count > 1 }
 
     /// From a field of the root to the leaf.
     var path: [String] {

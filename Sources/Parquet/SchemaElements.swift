@@ -42,44 +42,59 @@ extension Column {
         switch kind {
         case .string: (element.convertedType, element.logicalType) = (0, .string)
         case .timestampMilliseconds:
-            (element.convertedType, element.logicalType) = (9, .timestampMilliseconds(adjustedToUTC: true))
+            (element.convertedType, element.logicalType) = (9, .timestamp(.milliseconds, adjustedToUTC: true))
         case .int64, .double, .boolean: break
         }
         return element
     }
-
-    /// Of a leaf; nil for a type that we do not read.
-    fileprivate init?(_ name: String, _ leaf: SchemaElement, _ repetition: Repetition) {
-        let kind: Kind
-        switch leaf.type {
-        case .byteArray: kind = .string
-        case .int64: kind = leaf.isTimestamp ? .timestampMilliseconds : .int64
-        case .double: kind = .double
-        case .boolean: kind = .boolean
-        default: return nil
-        }
-        self.init(name, kind, .smallest, repetition)
-    }
 }
 
 extension SchemaElement {
-    package var isTimestamp: Bool {
-        if case .timestampMilliseconds = logicalType { return true }
-        return convertedType == 9
+    /// nil for what is no timestamp.
+    package var timeUnit: TimeUnit? {
+        if case .timestamp(let unit, _) = logicalType { return unit }
+        return convertedType == 9 ? .milliseconds : convertedType == 10 ? .microseconds : nil
     }
 
-    private func isGroup(_ repetition: Int32, _ childCount: Int32) -> Bool {
-        self.repetition == repetition && self.childCount == childCount
+    /// nil for a type that we do not read.
+    var kind: Column.Kind? {
+        switch type {
+        case .byteArray where logicalType != .other && convertedType != 5: .string
+        case .int64 where timeUnit != nil: .timestampMilliseconds
+        case .int32 where isPlainInteger, .int64 where isPlainInteger: .int64
+        case .float, .double: .double
+        case .boolean: .boolean
+        default: nil
+        }
     }
 
-    fileprivate func isOuter(_ type: LogicalType) -> Bool { isGroup(0, 1) && logicalType == type }
-    fileprivate func isInner(_ childCount: Int32) -> Bool { isGroup(2, childCount) }
+    /// Signed, and no date, time of day or decimal.
+    private var isPlainInteger: Bool {
+        logicalType == nil && (convertedType.map { (15...18).contains($0) } ?? true)
+    }
+
+    /// `DOUBLE`, `INT64/TS(ms)`, `BYTE_ARRAY/UTF8`.
+    package var typeName: String {
+        let physical = ["BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"]
+        let number = type.map { Int($0.rawValue) } ?? -1
+        let name = physical.indices.contains(number) ? physical[number] : "type \(number)"
+        if let timeUnit { return name + ["/TS(ms)", "/TS(us)", "/TS(ns)"][timeUnit.rawValue - 1] }
+        return logicalType == .string || convertedType == 0 ? name + "/UTF8" : name
+    }
+
+    fileprivate func isOuter(_ type: LogicalType, _ converted: [Int32]) -> Bool {
+        let isType = logicalType == type || convertedType.map(converted.contains) == true
+        return isType && childCount == 1 && (repetition == 0 || repetition == 1)
+    }
+
+    fileprivate func isInner(_ childCount: Int32) -> Bool { repetition == 2 && self.childCount == childCount }
     fileprivate var isLeaf: Bool { childCount == nil }
-    fileprivate var isRequiredLeaf: Bool { isLeaf && repetition == 0 }
+    fileprivate var isSingleLeaf: Bool { isLeaf && (repetition == 0 || repetition == 1) }
 }
 
 extension FileMetadata {
-    /// The column of each leaf; nil for one that we do not read: of another type, or nested in another way than ours.
+    /// The column of each leaf; nil for one that we do not read: of another type, or nested in another way than a list
+    /// or map of single values.
     package var columns: [Column?] {
         var columns: [Column?] = []
         var rest = schema.dropFirst()
@@ -106,12 +121,14 @@ extension FileMetadata {
 
     /// The columns of a list or map that begins `elements`; nil for any other group.
     private static func nested(_ elements: [SchemaElement]) -> [Column?]? {
-        guard elements.count > 2, elements[2].isRequiredLeaf else { return nil }
-        let name = elements[0].name
-        if elements[0].isOuter(.list), elements[1].isInner(1) { return [Column(name, elements[2], .list)] }
-        guard elements[0].isOuter(.map), elements[1].isInner(2), elements.count > 3, elements[3].isRequiredLeaf else {
-            return nil
+        guard elements.count > 2, elements[2].isSingleLeaf else { return nil }
+        let (name, isOptional) = (elements[0].name, elements[0].repetition == 1)
+        func column(_ leaf: SchemaElement, _ repetition: Column.Repetition) -> Column? {
+            Column(name, leaf, repetition, isGroupOptional: isOptional)
         }
-        return [Column(name, elements[2], .mapKey), Column(name, elements[3], .mapValue)]
+        if elements[0].isOuter(.list, [3]), elements[1].isInner(1) { return [column(elements[2], .list)] }
+        guard elements[0].isOuter(.map, [1, 2]), elements[1].isInner(2), elements.count > 3, elements[3].isSingleLeaf
+        else { return nil }
+        return [column(elements[2], .mapKey), column(elements[3], .mapValue)]
     }
 }

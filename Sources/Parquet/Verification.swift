@@ -3,9 +3,10 @@ extension ParquetFile {
     /// statistics, indexes and bloom filters are those of the decoded values, structures are encoded as we encode them,
     /// and no byte lies between the parts. One column chunk in memory at a time.
     ///
-    /// Not provable from the file alone, and left to the hash of the whole file: the texts `created_by`, key-values and
-    /// root name.
-    /// - Throws: `.corrupt` with place and offset; `.notSupported` for files of other writers.
+    /// Of the key-values, `writer.schema`, `cirrus.rows` and `cirrus.content` are compared with the values. Not
+    /// provable from the file alone, and left to the hash of the whole file: the others, `created_by`, and other root
+    /// names.
+    /// - Throws: `.corrupt` with place and offset; `.notSupported` for files of other writers, which may be whole.
     package static func verify(
         _ source: Source, statisticsByteLimit: Int = 64
     ) throws -> (rows: Int, content: ContentHash) {
@@ -16,6 +17,7 @@ extension ParquetFile {
             try verification.checkRowGroup(rowGroup, of: file)
         }
         try verification.checkTrailer(file)
+        try file.checkKeys(content: verification.content)
         return (file.metadata.rowCount, verification.content)
     }
 }
@@ -41,6 +43,9 @@ private struct Verification {
         let metadata = file.metadata
         var writer = CompactWriter()
         metadata.encode(to: &writer)
+        guard file.isOurs || writer.bytes == file.footer else {
+            throw ParquetError(.notSupported("the verification of a file of another writer"))
+        }
         try require(writer.bytes == file.footer, "the footer is not encoded as we do", at: file.footerOffset)
         let leaves = metadata.leaves
         for (leaf, column) in zip(leaves, metadata.columns) {
@@ -98,6 +103,7 @@ private struct Verification {
         let encoding = decoded.dataPages[0].header.encoding
         let byteCount = decoded.pages.reduce(0) { $0 + $1.storedHeader.count + $1.header.uncompressedByteCount }
         try require(chunk.uncompressedByteCount == byteCount, "the column's raw size is not its pages'")
+        try require(!decoded.hasSlack, "bytes after the last value of a page")
         try require(decoded.dataPages.allSatisfy { $0.header.encoding == encoding }, "a column of two encodings")
         try require(
             chunk.encodings
@@ -138,6 +144,7 @@ private struct Verification {
             try require(page.storedHeader == writer.bytes, "a page header is not encoded as we do", at: offset)
             try require(page.header.checksum != nil, "a page without CRC", at: offset)
             try require(page.header.levelEncodings == [.rle, .rle], "levels of another encoding", at: offset)
+            try require(page.header.encoding != .plainDictionary, "an encoding that we do not write", at: offset)
         }
     }
 

@@ -180,7 +180,9 @@ def test_what_cannot_be_read(receiver, tmp_path):
     status, text = fails(tmp_path / "x.wal")
     assert status == 2 and "its name is not <20 digits>.wal or .kept" in text
     status, text = fails(tmp_path / "part.parquet")
-    assert status == 2 and "Parquet files are not supported yet" in text
+    assert status == 4 and "no such file" in text
+    status, text = fails("--where", "job=a")
+    assert status == 2 and "are for Parquet files" in text
     assert fails("--data", tmp_path / "nowhere")[0] == 4
     shown = receiver.cirrus.command("cat", "--help").stdout
     assert shown.count("czctl cat") >= 3

@@ -318,8 +318,17 @@ def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, 
     assert json.loads(remote.stdout)["destinations"][0]["same"] == len(verified), remote.stdout
     replayed = cirrus.command("replay", *paths, "--to-url", "http://127.0.0.1:9/api/v1/write")
     assert replayed.returncode == 2 and "layout native" in replayed.stderr
+    printed = cirrus.command("cat", *paths, "-o", "jsonl")
+    assert printed.returncode == 0, printed.stderr
+    lines, rows = [json.loads(line) for line in printed.stdout.splitlines()], by_duckdb(paths)
+    assert len(lines) == len(rows) > 0
+    for line, row in zip(lines, rows):
+        assert list(line) == list(row) and line["labels"] == dict(row["labels"])
+        for name in ("metric_name", "namespace", "schema", "reset_hint", "positive_span_offsets", "negative_counts"):
+            assert line[name] == row[name], name
+        assert [float(value) for value in line["custom_values"]] == row["custom_values"]
     refused = cirrus.command("query", *paths)
-    assert refused.returncode != 0 and "without the column value" in refused.stderr
+    assert refused.returncode != 0 and "without a column value" in refused.stderr
 
 
 @pytest.mark.parametrize("is_mixed", [False, True])

@@ -8,6 +8,7 @@ import random
 import re
 
 import duckdb
+import pyarrow.parquet
 import pytest
 
 from processes import ROOT
@@ -99,3 +100,25 @@ def test_documented_queries(make_cirrus, encoder):
     with contextlib.redirect_stdout(printed):
         exec(documented("pandas", cirrus.destination), {})
     assert re.findall(r"^(\w) +(\S+)$", printed.getvalue(), re.MULTILINE) == [("a", "0.5"), ("b", "0.5")]
+
+
+def test_cat_of_files(shipped, rows):
+    """Every row of the `cloudzero` layout, as DuckDB reads it, and those that a query would count."""
+    files = sorted(str(file) for file in shipped.destination.rglob("*.parquet"))
+    printed = shipped.command("cat", *files, "-o", "jsonl")
+    assert printed.returncode == 0, printed.stderr
+    lines = [json.loads(line) for line in printed.stdout.splitlines()]
+    times = "replace (epoch_ms(timestamp) as timestamp, epoch_ms(created_at) as created_at)"
+    with duckdb.connect() as connection:
+        query = f"select * {times} from read_parquet(?, hive_partitioning = false)"
+        wanted = connection.execute(query, [files]).fetchall()
+    assert [tuple(line.values()) for line in lines] == wanted and len(wanted) == 240
+    chosen = ["--metric", "mem", "--where", 'pod=d"e', "--since", NOW + 3000, "--until", NOW + 9000]
+    text = shipped.command("cat", *files, *chosen).stdout.splitlines()
+    assert len(text) == 7 and all(' metric_name="mem" ' in line for line in text)
+    assert text[0].startswith('cluster_name="') and "timestamp=2026-07-01T10:00:03.000Z" in text[0]
+    # pyarrow copies the footer's keys into what it writes: they are not about that file.
+    copy = shipped.data / "copy.parquet"
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table(files[0], partitioning=None).slice(0, 5), copy)
+    checked = shipped.command("verify", copy)
+    assert checked.returncode == 0 and "5 rows" in checked.stdout, checked.stdout

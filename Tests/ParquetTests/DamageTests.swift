@@ -12,7 +12,7 @@ struct DamageTests {
                 Column("time", .timestampMilliseconds, .delta),
             ])
         var options = WriterOptions(
-            createdBy: "createdBy version 1 (build 2)",
+            createdBy: "cirrus version 1 (build 2)",
             sortingColumns: [WriterOptions.SortingColumn(column: 0), WriterOptions.SortingColumn(column: 2)])
         options.pageRowLimit = 13
         options.bloomFilterColumns = ["metric"]

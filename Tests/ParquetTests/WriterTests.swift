@@ -205,7 +205,7 @@ struct WriterTests {
             #expect(leaf.repetition == 0)
             #expect(leaf.type == (isTime ? .int64 : .byteArray))
             #expect(leaf.convertedType == (isTime ? 9 : 0))
-            #expect(leaf.logicalType == (isTime ? .timestampMilliseconds(adjustedToUTC: true) : .string))
+            #expect(leaf.logicalType == (isTime ? .timestamp(.milliseconds, adjustedToUTC: true) : .string))
         }
     }
 

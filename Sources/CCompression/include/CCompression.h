@@ -1,4 +1,5 @@
-// Streams of gzip (zlib) and Zstandard (libzstd) behind one face, the reading of Brotli (libbrotlidec), zlib's CRC-32.
+// Streams of gzip (zlib) and Zstandard (libzstd) behind one face, the reading of both, the reading of Brotli
+// (libbrotlidec), zlib's CRC-32.
 #ifndef CIRRUS_CCOMPRESSION_H
 #define CIRRUS_CCOMPRESSION_H
 #include <stddef.h>
@@ -15,8 +16,12 @@ int ccompression_run(
     ccompression *stream, const uint8_t *in, size_t *in_count, uint8_t *out, size_t *out_count, int finish);
 void ccompression_close(ccompression *stream);
 
-/// CRC-32 as gzip has it (RFC 1952, section 8). `bytes` may be NULL when `count` is 0.
-uint32_t ccompression_crc32(const void *bytes, size_t count);
+/// Inflates gzip (or zlib) when `zstd` is 0, else Zstandard. 1 when `in` is that and gives exactly `out_count` bytes.
+int ccompression_inflate(int zstd, const uint8_t *in, size_t in_count, uint8_t *out, size_t out_count);
+
+/// CRC-32 as gzip has it (RFC 1952, section 8), of the bytes behind those whose CRC is `crc`; 0 to begin. `bytes` may
+/// be NULL when `count` is 0.
+uint32_t ccompression_crc32(uint32_t crc, const void *bytes, size_t count);
 
 typedef struct BrotliDecoderStateStruct cbrotli;
 

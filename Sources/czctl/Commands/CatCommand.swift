@@ -1,47 +1,81 @@
 internal import ArgumentParser
 internal import DiskIO
+internal import Parquet
 internal import Samples
 internal import WAL
 
 /// `czctl cat`.
 struct Cat: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print every value that the log holds, one a line, losslessly",
+        abstract: "Print every value that the log or a Parquet file holds, one a line, losslessly",
         discussion: """
-            Reads a volume that is running, was killed or is stopped, and writes nothing to it. Values that were \
-            compacted are in Parquet files, which this command does not read yet. A request line comes before the \
-            values of its request; histograms are decoded, and in JSON their message is added as it was sent. Exit \
-            codes: 0 good, 3 a record of another program version, 4 no such file, 7 damage (what can be read is \
-            printed).
+            Reads a volume that is running, was killed or is stopped, and writes nothing to it. A request line comes \
+            before the values of its request; histograms are decoded, and in JSON their message is added as it was \
+            sent.
+
+            Values that were compacted are in Parquet files, printed when they are named: of either layout, and of \
+            other writers. A line is a row with its columns; in JSON times are milliseconds since 1970, NaN and \
+            infinities are texts. A column that cannot be read is left out and named on standard error.
+
+            Exit codes: 0 good, 3 a record of another program version, 4 no such file, 7 damage (what can be read is \
+            printed), 8 a column was left out.
 
             Examples:
               czctl cat --data ./demo-data --metric up
               czctl cat demo-data/wal/00000000000000000001.wal
+              czctl cat demo-data/uploaded/*.parquet --where job=node --since 2026-07-01T15:00:00Z -o csv
               czctl cat --data ./demo-data -o json | jq -c 'select(.kind == "sample" and .stale)'
             """)
 
-    @Argument(help: "Segments, <20 digits>.wal or .kept; without any, all of the volume.", completion: .file())
+    @Argument(help: "Segments, <20 digits>.wal or .kept, and .parquet files; without any, the volume's whole log.",
+        completion: .file())
     var files: [String] = []
 
     @OptionGroup var target: DataOptions
 
-    @Option(name: .shortAndLong, help: "text or json (one object a line).")
-    var output = CatFormat.text
+    @Option(name: .shortAndLong, help: "text, json or jsonl (one object a line, both), or csv (of Parquet files).")
+    var output = CatOutput.text
 
     @Option(help: "Only series, exemplars and metadata of this metric.")
     var metric: String?
 
+    @Option(
+        name: .customLong("where"),
+        help: "Of Parquet files: label=value or label!=value; repeatable. An absent label is empty.")
+    var conditions: [String] = []
+
+    @Option(help: "Of Parquet files: first time wanted, 2026-07-01T15:00:00Z or milliseconds since 1970.")
+    var since: String?
+
+    @Option(help: "Of Parquet files: last time wanted.")
+    var until: String?
+
+    func validate() throws {
+        _ = try selection()
+        guard files.isEmpty || !files.allSatisfy(Self.isParquet) else { return }
+        guard output != .csv, conditions.isEmpty, since == nil, until == nil else {
+            throw ValidationError("-o csv, --where, --since and --until are for Parquet files")
+        }
+    }
+
+    private static func isParquet(_ file: String) -> Bool { file.hasSuffix(".parquet") }
+
+    private func selection() throws -> RowSelection {
+        try RowSelection(metric: metric, conditions: conditions, since: since, until: until)
+    }
+
     func run() throws {
-        var printer = CatPrinter(output, metric: metric)
+        var printer = CatPrinter(output == .text ? .text : .json, metric: metric)
+        var rows = ParquetPrinter(output, try selection().query)
         var findings = Findings()
         if files.isEmpty {
             try printVolume(try target.layout(), &printer, &findings)
         } else {
             for file in files {
-                if file.hasSuffix(".parquet") {
-                    throw CommandFailure(
-                        .usage, "cannot print \(file): Parquet files are not supported yet",
-                        try: "duckdb -c \"from read_parquet('\(file)')\", or czctl inspect parquet \(file)")
+                if Self.isParquet(file) {
+                    printer.flush()
+                    try Self.print(file, &rows)
+                    continue
                 }
                 let segment = try NamedSegment(file)
                 try Self.read(segment.id, in: segment.folder, &printer, &findings)
@@ -49,6 +83,20 @@ struct Cat: ParsableCommand {
         }
         printer.flush()
         try findings.check()
+        if rows.unreadableCount > 0 {
+            throw CommandFailure(.partial, "\(rows.unreadableCount) column(s) were left out", try: "another reader")
+        }
+    }
+
+    private static func print(_ file: String, _ rows: inout ParquetPrinter) throws {
+        guard let real = RealPath.of(file) else {
+            throw CommandFailure(.notFound, "cannot read \(file): no such file", try: "czctl files list -o name")
+        }
+        do {
+            try rows.print(try ParquetFile(source: try OpenedFile(real, in: PosixFileSystem())), shown: file)
+        } catch let error as ParquetError {
+            throw CommandFailure(error, file)
+        }
     }
 
     private func printVolume(
@@ -115,6 +163,11 @@ struct Cat: ParsableCommand {
             }
         }
     }
+}
+
+/// `-o` of `czctl cat`.
+enum CatOutput: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case text, json, jsonl, csv
 }
 
 /// A segment that a user named by its file, where the reader can find it.

@@ -27,7 +27,10 @@ struct InspectParquet: ParsableCommand {
     @Flag(help: "Sizes and bounds of each column in each row group.")
     var stats = false
 
-    @Option(help: "The first N rows.")
+    @Flag(help: "The number of rows; alone, nothing else.")
+    var count = false
+
+    @Option(help: "The first N rows. A column that cannot be read is a question mark in each.")
     var head: Int?
 
     @OptionGroup var options: OutputOptions
@@ -35,6 +38,8 @@ struct InspectParquet: ParsableCommand {
     func validate() throws {
         if let head, !(0...1_000_000).contains(head) { throw ValidationError("--head must be from 0 to 1000000") }
     }
+
+    private var isCountAlone: Bool { count && !(schema || meta || stats || head != nil) }
 
     func run() throws {
         guard let real = RealPath.of(file) else {
@@ -48,11 +53,15 @@ struct InspectParquet: ParsableCommand {
         }
         switch options.output {
         case .table:
-            print(inspection.summary)
+            if !isCountAlone { print(inspection.summary) }
             if meta { print(inspection.metaText) }
-            if schema || !(meta || stats || head != nil) { print(inspection.columnTable) }
+            if schema || !(meta || stats || count || head != nil) { print(inspection.columnTable) }
             if stats { print(inspection.groupTable) }
+            if count { print("\(inspection.rows)") }
             if head != nil { print(inspection.rowTable) }
+            for column in inspection.unreadable ?? [] {
+                printError("czctl: the column \(HumanText.line(column.column)) is not shown: \(column.cause)")
+            }
         case .json: print(try options.encoded(inspection))
         }
         if let damage = inspection.damage {
@@ -63,10 +72,17 @@ struct InspectParquet: ParsableCommand {
 
 extension CommandFailure {
     init(_ error: ParquetError, _ path: String) {
-        if case .corrupt = error.reason {
+        if error.isDamage {
             self.init(.damage, "\(path) is damaged: \(error)", try: "restore it from its destination")
         } else {
             self.init(.error, "\(path): \(error)")
         }
+    }
+}
+
+extension ParquetError {
+    /// False for a file that is only not for us, or too large.
+    var isDamage: Bool {
+        if case .corrupt = reason { true } else { false }
     }
 }

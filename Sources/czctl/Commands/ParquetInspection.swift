@@ -30,6 +30,11 @@ struct ParquetInspection: Encodable {
         let value: String
     }
 
+    struct Unreadable: Encodable {
+        let column: String
+        let cause: String
+    }
+
     /// Cells in the order of the columns.
     typealias Row = [String]
 
@@ -46,6 +51,8 @@ struct ParquetInspection: Encodable {
     let columns: [Column]
     private(set) var groups: [Group]?
     private(set) var head: [Row]?
+    /// Columns that `head` does not show, and why; nil when there are none.
+    private(set) var unreadable: [Unreadable]?
     /// `good`, `damaged`, or `foreign`: of another writer, only its footer was read.
     let verdict: String
     /// What is wrong, and where.
@@ -79,10 +86,10 @@ struct ParquetInspection: Encodable {
                     })
             }
         }
-        (verdict, damage) = try Self.check(source, metadata, path: path, sha256: sha256)
+        (verdict, damage) = try Self.check(source, isOurs: opened.isOurs, path: path, sha256: sha256)
         if headLimit > 0 {
             do {
-                head = try Self.head(opened, limit: headLimit)
+                head = try readHead(opened, limit: headLimit)
             } catch is ParquetError where damage != nil {
                 head = []  // the damage is told already
             }
@@ -91,9 +98,9 @@ struct ParquetInspection: Encodable {
 
     /// Every byte of a file of ours; the bytes of others are theirs to judge.
     private static func check(
-        _ source: OpenedFile, _ metadata: FileMetadata, path: String, sha256: String
+        _ source: OpenedFile, isOurs: Bool, path: String, sha256: String
     ) throws -> (String, String?) {
-        guard metadata.createdBy.hasPrefix("cirrus ") else { return ("foreign", nil) }
+        guard isOurs else { return ("foreign", nil) }
         let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
         do {
             _ = try ParquetFile.verify(source)
@@ -106,46 +113,31 @@ struct ParquetInspection: Encodable {
         return ("good", nil)
     }
 
-    private static func head(_ file: ParquetFile<OpenedFile>, limit: Int) throws -> [Row] {
-        let leaves = file.metadata.leaves
+    /// A column that we do not read is a question mark in every row, and told of once.
+    private mutating func readHead(_ file: ParquetFile<OpenedFile>, limit: Int) throws -> [Row] {
         var rows: [Row] = []
+        var causes: [Int: ParquetError] = [:]
         for (group, rowGroup) in file.metadata.rowGroups.enumerated() where rows.count < limit {
             let taken = min(limit - rows.count, rowGroup.rowCount)
             let first = rows.count
             rows += [Row](repeating: [], count: taken)
-            for column in leaves.indices {
-                let values = try file.readColumn(rowGroup: group, column: column)
-                let cells = Self.cells(values, taken, leaves[column])
+            for column in rowGroup.columns.indices {
+                let cells: [String]
+                do {
+                    var reader = try ParquetCells(file, rowGroup: group, column: column)
+                    cells = (0..<taken).map { _ in reader.next().shown }
+                } catch let error as ParquetError where !error.isDamage {
+                    causes[column] = causes[column] ?? error
+                    cells = [String](repeating: "?", count: taken)
+                }
                 for row in 0..<taken { rows[first + row].append(cells[row]) }
             }
         }
+        guard !causes.isEmpty else { return rows }
+        unreadable = causes.sorted { $0.key < $1.key }.map { column, error in
+            Unreadable(column: file.metadata.leafName(column), cause: "\(error)")
+        }
         return rows
-    }
-
-    /// The first `count` rows; a list in brackets, an absent value as nothing.
-    private static func cells(_ values: ColumnValues, _ count: Int, _ leaf: SchemaElement) -> [String] {
-        if case .nested(let counts, let elements) = values {
-            var next = 0
-            return counts.prefix(count).map { count in
-                let cells = (next..<next + Int(count)).map { cell(elements, $0, leaf) }
-                next += Int(count)
-                return leaf.repetition == 1 ? cells.joined() : "[\(cells.joined(separator: ", "))]"
-            }
-        }
-        return (0..<count).map { cell(values, $0, leaf) }
-    }
-
-    private static func cell(_ values: ColumnValues, _ row: Int, _ leaf: SchemaElement) -> String {
-        switch values {
-        case .dictionary(let entries, let indexes): text(entries, Int(indexes[row]))
-        case .strings(let table): text(table, row)
-        case .int64(let numbers): leaf.number(numbers[row])
-        case .nested: ""  // within another: no column is
-        }
-    }
-
-    private static func text(_ table: ByteTable, _ index: Int) -> String {
-        String(decoding: table.string(index), as: UTF8.self)
     }
 }
 
@@ -153,7 +145,7 @@ extension ParquetInspection.Column {
     /// One column over some chunks of it.
     fileprivate init(_ name: String, _ leaf: SchemaElement, _ chunks: [ColumnChunk]) {
         self.name = name
-        type = leaf.typeText
+        type = leaf.typeName
         var encodings: [String] = []
         var codecs: [String] = []
         for chunk in chunks {
@@ -176,19 +168,9 @@ extension ParquetInspection.Column {
     private static func bound(_ bounds: [[UInt8]?], of leaf: SchemaElement, smallest: Bool) -> String? {
         let known = bounds.compactMap(\.self)
         guard known.count == bounds.count else { return nil }
-        if leaf.type == .int64 {
-            let numbers = known.filter { $0.count == 8 }.map { bytes in
-                Int64(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
-            }
-            guard numbers.count == known.count, let value = smallest ? numbers.min() : numbers.max() else { return nil }
-            return leaf.number(value)
-        }
-        if leaf.type == .double {
-            let numbers = known.filter { $0.count == 8 }.map { bytes in
-                Double(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
-            }
-            guard numbers.count == known.count else { return nil }
-            return (smallest ? numbers.min() : numbers.max()).map { "\($0)" }
+        if let numbers = leaf.numbers(known) {
+            let ordered = numbers.min { leaf.precedes($0, $1) == smallest && $0 != $1 }
+            return ordered.map { leaf.cell($0).shown }
         }
         if leaf.type == .boolean {
             return known.contains(smallest ? [0] : [1]) ? "\(!smallest)" : "\(smallest)"
@@ -207,20 +189,28 @@ extension ColumnChunk {
 }
 
 extension SchemaElement {
-    /// A value of 64 bits in words.
-    fileprivate func number(_ word: Int64) -> String {
-        if isTimestamp { return HumanText.time(word) }
-        if type == .double { return "\(Double(word: word))" }
-        return type == .boolean ? "\(word != 0)" : "\(word)"
+    /// Bounds in PLAIN as words; nil for what are no numbers.
+    fileprivate func numbers(_ bounds: [[UInt8]]) -> [Int64]? {
+        let byteCount: Int
+        switch type {
+        case .int32, .float: byteCount = 4
+        case .int64, .double: byteCount = 8
+        default: return nil
+        }
+        return bounds.allSatisfy { $0.count == byteCount } ? bounds.map(word) : []
     }
 
-    /// `BYTE_ARRAY/UTF8`, `INT64/TS(ms)`
-    fileprivate var typeText: String {
-        let physical = ["BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"]
-        let number = type.map { Int($0.rawValue) } ?? -1
-        let name = physical.indices.contains(number) ? physical[number] : "type \(number)"
-        if isTimestamp { return name + "/TS(ms)" }
-        return logicalType == .string || convertedType == 0 ? name + "/UTF8" : name
+    private func word(_ plain: [UInt8]) -> Int64 {
+        let bits = plain.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        switch type {
+        case .int32: return Int64(Int32(truncatingIfNeeded: bits))
+        case .float: return Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))).word
+        default: return Int64(bitPattern: bits)
+        }
+    }
+
+    fileprivate func precedes(_ first: Int64, _ second: Int64) -> Bool {
+        type == .float || type == .double ? Double(word: first) < Double(word: second) : first < second
     }
 }
 

@@ -7,10 +7,12 @@ struct Query: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Count and sum the rows of Parquet files, by metric, label and time",
         discussion: """
-            Reads files of samples, of either layout: those named, or every file of the volume that is still there \
-            (outbox/ and uploaded/). Row groups that hold no wanted row are not read; CRCs of all that is read are \
-            checked. A NaN, such as the mark of a series' end, counts as a row and is left out of SUM, MIN and MAX. \
-            For SQL, see the line that it prints. Exit codes: 0 good, 4 no such file, 7 damage.
+            Reads files of samples, of either layout and of other writers: those named, or every metrics_*.parquet of \
+            the volume that is still there (outbox/ and uploaded/); files of the observability stream, which may hold \
+            the same samples, are read when they are named. Row groups that hold no wanted row are not read; CRCs of \
+            all that is read are checked. A NaN, such as the mark of a series' end, counts as a row and is left out \
+            of SUM, MIN and MAX. For SQL: duckdb -c "from 'FILE.parquet'". Exit codes: 0 good, 1 a file of another \
+            kind, 4 no such file, 7 damage.
 
             Examples:
               czctl query --data ./demo-data --by metric_name
@@ -18,7 +20,8 @@ struct Query: ParsableCommand {
               czctl query *.parquet --since 2026-07-01T15:00:00Z --until 2026-07-01T15:10:00Z -o json
             """)
 
-    @Argument(help: "Parquet files; without any, those of the volume.", completion: .file(extensions: ["parquet"]))
+    @Argument(help: "Parquet files; without any, the volume's metrics_*.parquet.",
+        completion: .file(extensions: ["parquet"]))
     var files: [String] = []
 
     @OptionGroup var target: DataOptions

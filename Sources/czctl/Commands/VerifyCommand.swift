@@ -10,14 +10,15 @@ struct Verify: AsyncParsableCommand {
         abstract: "Check every file and log segment of a volume",
         discussion: """
             Of a file: its SHA-256 against its name, its footer, and the CRCs of footer and indexes. With --deep also \
-            every page, value, statistic and index, one against the other. Of a log segment: the CRC of every \
-            record. Reads a volume that is running, was killed or is stopped, and writes nothing to it.
+            every page, value, statistic and index, one against the other, and the footer's content hash. Of a file \
+            that another program wrote the footer alone can be checked. Of a log segment: the CRC of every record. \
+            Reads a volume that is running, was killed or is stopped, and writes nothing to it.
 
             With --remote the destinations are asked instead: whether each file that the ledger calls uploaded is \
             there with the ledger's size and SHA-256 (directory), or with its size and the ETag that the upload was \
             answered with (s3, one HEAD a file). What went through the CloudZero upload API cannot be asked for. Exit \
             codes: 0 good, 4 no such file, 6 a destination refuses its keys, 7 damage, or a file that is missing or \
-            another, 8 something could not be asked.
+            another, 8 something could not be asked, or not be checked.
 
             Examples:
               czctl verify --data ./demo-data
@@ -64,6 +65,7 @@ struct Verify: AsyncParsableCommand {
         case .json: print(try options.encoded(result))
         case .table:
             for problem in result.problems { print(options.paint.first("damaged  \(problem.path): \(problem.cause)")) }
+            for file in result.unchecked { print("not checked  \(file.path): \(file.cause)") }
             print(
                 "checked  \(result.files) file(s), \(HumanText.grouped(result.rows)) rows,"
                     + " \(HumanText.bytes(result.bytes));"
@@ -74,6 +76,11 @@ struct Verify: AsyncParsableCommand {
             throw CommandFailure(
                 .damage, "\(result.problems.count) of what was checked is damaged",
                 try: "restore the files from their destination; czctl inspect wal SEGMENT for the log")
+        }
+        guard result.unchecked.isEmpty else {
+            throw CommandFailure(
+                .partial, "\(result.unchecked.count) file(s) are of a kind that cannot be checked",
+                try: "the program that wrote them, or czctl inspect parquet FILE")
         }
     }
 
@@ -112,14 +119,21 @@ struct Verify: AsyncParsableCommand {
         do {
             result.rows += try Self.rows(source, name: real, deep: deep)
         } catch let error as ParquetError {
-            result.problems.append(VerifyResult.Problem(path: file, cause: "\(error)"))
+            let problem = VerifyResult.Problem(path: file, cause: "\(error)")
+            if error.isDamage { result.problems.append(problem) } else { result.unchecked.append(problem) }
         }
         return true
     }
 
     private static func rows(_ source: OpenedFile, name: String, deep: Bool) throws -> Int {
-        let rows =
-            deep ? try ParquetFile.verify(source).rows : try ParquetFile(source: source).metadata.rowCount
+        let rows: Int
+        if deep {
+            rows = try ParquetFile.verify(source).rows
+        } else {
+            let file = try ParquetFile(source: source)
+            try file.checkKeys()
+            rows = file.metadata.rowCount
+        }
         let name = name.lastIndex(of: "/").map { String(name[name.index(after: $0)...]) } ?? name
         if let id = ReferenceID(name), !hex(try source.sha256()).hasPrefix(id.hash) {
             throw ParquetError(.corrupt("its SHA-256 is not the one in its name"))
@@ -163,4 +177,6 @@ private struct VerifyResult: Encodable {
     var segments = 0
     var records = 0
     var problems: [Problem] = []
+    /// Files that may be whole, and that we cannot judge.
+    var unchecked: [Problem] = []
 }
