@@ -4,8 +4,8 @@
     scripts/oci_archive.py ROOT ARCHIVE [--tag cirrus:0.1.0] [--compression gzip]
 
 One layer, by zstd, which containerd 1.5, CRI-O, Podman and Docker 23 and newer unpack; gzip, for what is older, is a
-quarter larger. What is in cloudzero/data belongs to nobody, all else to root; times are 0. `docker load` (25 and newer),
-`podman load` and `skopeo copy oci-archive:ARCHIVE` take it.
+quarter larger. What is in cloudzero/data belongs to nobody, all else to root; times are 0. `docker load` (25 and
+newer), `podman load` and `skopeo copy oci-archive:ARCHIVE` take it.
 """
 
 import argparse

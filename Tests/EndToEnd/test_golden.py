@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
 import agent_files
 from processes import ROOT, clean_environment, wait_until
@@ -117,7 +118,10 @@ class Answers:
         assert result.returncode in codes, f"{arguments}: {result.returncode}\n{result.stdout}\n{result.stderr}"
         lines = result.stdout.splitlines() if result.stdout.startswith('{"') else [result.stdout]
         for answer in map(json.loads, lines):
-            self.by_schema.setdefault(answer["schema"], []).append(answer)
+            self.take(answer)
+
+    def take(self, answer: dict):
+        self.by_schema.setdefault(answer["schema"], []).append(answer)
 
 
 def stopped(answers: Answers, data: list, config: list):
@@ -178,6 +182,8 @@ def running(answers: Answers, data: list, config: list):
     wait_until(lambda: not list((cirrus.data / "outbox").iterdir()), "an empty outbox")
     for command in [["status"], ["files", "list"], ["segments", "list"], ["verify"], ["query"], ["trace", "2"]]:
         answers.ask(*command, *data)
+    answers.ask("reload", *config)
+    answers.take(requests.get(cirrus.url + "/debug/state", timeout=30).json())
     answers.ask("top", "--interval", "100ms", "--count", "2", *data)
     answers.ask("replay", "--to-url", cirrus.write_url, *data)
     answers.ask("doctor", *config, codes=(0, 3))
@@ -187,7 +193,10 @@ def running(answers: Answers, data: list, config: list):
 
 
 def test_json_of_every_schema(make_cirrus):
-    cirrus = make_cirrus(database={"purge_rules": {"metrics_older_than": "87600h"}, "cost_max_interval": "1h"})
+    cirrus = make_cirrus(
+        server={"profiling": True},
+        database={"purge_rules": {"metrics_older_than": "87600h"}, "cost_max_interval": "1h"},
+    )
     shutil.copytree(VOLUME / "data", cirrus.data, dirs_exist_ok=True)
     shutil.copytree(VOLUME / "lake", cirrus.destination, dirs_exist_ok=True)
     answers = Answers(cirrus)

@@ -1,7 +1,7 @@
-/// What ArgumentParser uses of the module of this name, which is a fifth of a program that links it. The image's program
-/// is built with this instead; where ArgumentParser comes to use more, that build fails. czctl itself uses none of it
-/// (Tests/RepositoryTests/TidyTests.swift). What it gives up is `--experimental-dump-help`, of which the manual pages are
-/// made, by a program that is built as usual.
+/// What ArgumentParser uses of the module of this name, which is a fifth of a program that links it. The image's
+/// program is built with this instead; where ArgumentParser comes to use more, that build fails. czctl itself uses none
+/// of it (TidyTests). What it gives up is `--experimental-dump-help`, of which the manual pages are made, by a program
+/// that is built as usual.
 public protocol LocalizedError: Error {
     var errorDescription: String? { get }
 }

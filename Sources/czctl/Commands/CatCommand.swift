@@ -27,7 +27,8 @@ struct Cat: ParsableCommand {
               czctl cat --data ./demo-data -o json | jq -c 'select(.kind == "sample" and .stale)'
             """)
 
-    @Argument(help: "Segments, <20 digits>.wal or .kept, and .parquet files; without any, the volume's whole log.",
+    @Argument(
+        help: "Segments, <20 digits>.wal or .kept, and .parquet files; without any, the volume's whole log.",
         completion: .file())
     var files: [String] = []
 

@@ -1,6 +1,6 @@
 internal import ArgumentParser
-internal import JSON
 internal import Glibc
+internal import JSON
 
 /// Whom an answer is for: people, or programs.
 enum Output: Sendable {
@@ -44,7 +44,7 @@ struct OutputOptions: ParsableArguments {
     /// - Parameter isOneOfMany: JSON then takes one line, and YAML is a document of its own.
     func encoded(_ value: some Encodable, isOneOfMany: Bool = false) throws -> String {
         switch format {
-        case .yaml: (isOneOfMany ? "---\n" : "") + YAMLText.of(try Console.json(value))
+        case .yaml: (isOneOfMany ? "---\n" : "") + YAMLText.of(try Console.value(value))
         case .table, .json: isOneOfMany ? try Console.jsonLine(value) : try Console.json(value)
         }
     }
@@ -78,7 +78,7 @@ struct ListOptions: ParsableArguments {
             print(table(true).text(style))
         case .json: print(try Console.json(listing))
         case .jsonl: for entry in entries { print(try Console.jsonLine(entry)) }
-        case .yaml: print(YAMLText.of(try Console.json(listing)))
+        case .yaml: print(YAMLText.of(try Console.value(listing)))
         case .name:
             var seen: Set<String> = []
             for entry in entries where seen.insert(id(entry)).inserted { print(id(entry)) }
@@ -98,11 +98,13 @@ enum Console {
 
     /// `value` as JSON: keys in snake_case and sorted, so that the same facts give the same text.
     static func json(_ value: some Encodable) throws -> String {
-        try JSONValue(encoding: value, keys: .snakeCase).text(.indented)
+        try Self.value(value).text(.indented)
     }
+
+    static func value(_ value: some Encodable) throws -> JSONValue { try JSONValue(encoding: value, keys: .snakeCase) }
 
     /// The same on one line, for a stream of them.
     static func jsonLine(_ value: some Encodable) throws -> String {
-        try JSONValue(encoding: value, keys: .snakeCase).text()
+        try Self.value(value).text()
     }
 }

@@ -20,7 +20,8 @@ struct Query: ParsableCommand {
               czctl query *.parquet --since 2026-07-01T15:00:00Z --until 2026-07-01T15:10:00Z -o json
             """)
 
-    @Argument(help: "Parquet files; without any, the volume's metrics_*.parquet.",
+    @Argument(
+        help: "Parquet files; without any, the volume's metrics_*.parquet.",
         completion: .file(extensions: ["parquet"]))
     var files: [String] = []
 

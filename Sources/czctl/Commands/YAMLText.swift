@@ -1,92 +1,44 @@
-/// The value of a JSON text as YAML. A string stands plain only where no reader could take it for something else.
-struct YAMLText {
-    private enum Part {
-        /// Beside its key.
-        case scalar(String)
-        /// Below its key.
-        case block([String])
-    }
+internal import JSON
 
+/// A JSON value as YAML (1.2, block style). A text stands plain only where no reader could take it for something else.
+enum YAMLText {
     private static let words: Set = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
 
-    private let json: [UInt8]
-    private var position = 0
+    static func of(_ value: JSONValue) -> String { lines(value).joined(separator: "\n") }
 
-    /// - Parameter json: as `Console` makes it.
-    static func of(_ json: String) -> String {
-        var text = YAMLText(json: Array(json.utf8))
-        switch text.part() {
-        case .scalar(let scalar): return scalar
-        case .block(let lines): return lines.joined(separator: "\n")
+    private static func lines(_ value: JSONValue) -> [String] {
+        switch value {
+        case .object(let members) where !members.isEmpty:
+            members.flatMap { member in
+                isBlock(member.value)
+                    ? ["\(scalar(member.key)):"] + lines(member.value).map { "  \($0)" }
+                    : ["\(scalar(member.key)): \(lines(member.value)[0])"]
+            }
+        case .array(let values) where !values.isEmpty:
+            values.flatMap { value in
+                let lines = lines(value)
+                return ["- \(lines[0])"] + lines.dropFirst().map { "  \($0)" }
+            }
+        case .string(let text): [scalar(text)]
+        default: [value.text()]
         }
     }
 
-    private init(json: [UInt8]) { self.json = json }
-
-    private mutating func part() -> Part {
-        switch next() {
-        case UInt8(ascii: "{"): list("{}") { $0.member() }
-        case UInt8(ascii: "["): list("[]") { $0.element() }
-        case UInt8(ascii: "\""): .scalar(string())
-        default: .scalar(number())
+    private static func isBlock(_ value: JSONValue) -> Bool {
+        switch value {
+        case .object(let members): !members.isEmpty
+        case .array(let values): !values.isEmpty
+        default: false
         }
     }
 
-    /// What is between two brackets.
-    private mutating func list(_ empty: String, _ one: (inout YAMLText) -> [String]) -> Part {
-        position += 1
-        var lines: [String] = []
-        while let byte = next(), byte != UInt8(ascii: "}"), byte != UInt8(ascii: "]") {
-            if byte == UInt8(ascii: ",") { position += 1 } else { lines += one(&self) }
-        }
-        position += 1
-        return lines.isEmpty ? .scalar(empty) : .block(lines)
-    }
-
-    private mutating func member() -> [String] {
-        let key = string()
-        _ = next()
-        position += 1  // the colon
-        switch part() {
-        case .scalar(let scalar): return ["\(key): \(scalar)"]
-        case .block(let lines): return ["\(key):"] + lines.map { "  \($0)" }
-        }
-    }
-
-    private mutating func element() -> [String] {
-        switch part() {
-        case .scalar(let scalar): ["- \(scalar)"]
-        case .block(let lines): ["- \(lines[0])"] + lines.dropFirst().map { "  \($0)" }
-        }
-    }
-
-    /// The next byte that is no space.
-    private mutating func next() -> UInt8? {
-        while position < json.count, json[position] <= UInt8(ascii: " ") { position += 1 }
-        return position < json.count ? json[position] : nil
-    }
-
-    private mutating func number() -> String {
-        let start = position
-        while let byte = next(), !",]}".utf8.contains(byte) { position += 1 }
-        return String(decoding: json[start..<position].filter { $0 > UInt8(ascii: " ") }, as: UTF8.self)
-    }
-
-    /// A JSON string is a YAML string in double quotes, but for characters that YAML wants escaped.
-    private mutating func string() -> String {
-        let start = position + 1
-        position = start
-        while position < json.count, json[position] != UInt8(ascii: "\"") {
-            position += json[position] == UInt8(ascii: "\\") ? 2 : 1
-        }
-        let text = String(decoding: json[start..<min(position, json.count)], as: UTF8.self)
-        position += 1
-        if Self.isPlain(text) { return text }
-        let escaped = text.unicodeScalars.map { scalar in
+    /// A JSON text is a YAML text in double quotes, but for characters that YAML wants escaped.
+    private static func scalar(_ text: String) -> String {
+        if isPlain(text) { return text }
+        return JSONValue.string(text).text().unicodeScalars.map { scalar in
             let isHidden = (0x7F...0x9F).contains(scalar.value) || [0xFEFF, 0xFFFE, 0xFFFF].contains(scalar.value)
             return isHidden ? "\\u" + String(0x1_0000 + scalar.value, radix: 16).dropFirst() : String(scalar)
-        }
-        return "\"\(escaped.joined())\""
+        }.joined()
     }
 
     private static func isPlain(_ text: String) -> Bool {

@@ -217,8 +217,8 @@ struct Demo: AsyncParsableCommand {
         print("Try:  \(program) query --data \(data) --by metric_name")
         print("      \(program) status --data \(data)        \(program) files list --data \(data)")
         let path = data.hasPrefix("./") ? String(data.dropFirst(2)) : data
-        let files =
-            mock == nil ? "\(path)/shipped/dt=*/**/*.parquet', hive_partitioning=true" : "\(path)/mock-bucket/*.parquet'"
+        let shipped = "\(path)/shipped/dt=*/**/*.parquet', hive_partitioning=true"
+        let files = mock == nil ? shipped : "\(path)/mock-bucket/*.parquet'"
         print(
             "      duckdb -c \"select metric_name, count(*), max(timestamp) from read_parquet('\(files)) "
                 + "group by 1 order by 2 desc limit 5\"")
