@@ -88,6 +88,8 @@ int clinux_start_self(const char *const words[]) {
     _exit(127);
 }
 
+int clinux_output_failed(void) { return ferror(stdout); }
+
 int clinux_exit_status(int pid) {
     siginfo_t end = {0};
     if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) != 0 || end.si_pid != pid) return -1;

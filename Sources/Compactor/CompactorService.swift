@@ -34,7 +34,8 @@ package final class CompactorService: Sendable {
         var unsettled: Set<SegmentID> = []
         var compacting: String?
         var compactingPercent = 0
-        /// Looked for once: a segment that this process keeps holds a row that no file can.
+        /// Those that were there at the start: one that this process keeps holds a row that no file can.
+        var kept: KeptSegments?
         var hasTakenKept = false
         /// When each `.done` manifest was first seen, by uptime.
         var doneSince: [String: Duration] = [:]
@@ -140,7 +141,8 @@ package final class CompactorService: Sendable {
         if !flushing, let retryAt = state.withLock({ $0.retryAt }), now < retryAt { return }
         do {
             try publication.finishCommitted()
-            try takeInKept(flushing: flushing)
+            // The log does not wait for it, nor does who waits for the log.
+            if !flushing, try takeInKept() { work.signal() }
             while let plan = try nextPlan(flushing: flushing, now: now) {
                 // No plan is committed, so this is what an attempt left that failed.
                 if sweepsStaging { try publication.sweepStaging() }
@@ -184,28 +186,34 @@ package final class CompactorService: Sendable {
         let isComplete =
             options.isHourly
             ? sealed.isHourOver(at: clocks.wallMilliseconds()) : sealed.rows >= options.rowsPerFile
-        guard flushing || isAsked || isComplete || now - first >= interval else { return nil }
+        guard flushing || isAsked || isComplete || sealed.isFull || now - first >= interval else { return nil }
         return sealed.plan(rowLimit: options.isHourly ? nil : options.rowsPerFile)
     }
 
-    /// What programs before kept. It is older than the log, whose headers say where some of it ends.
-    private func takeInKept(flushing: Bool) throws {
-        guard options.writesOthers, state.withLock({ !$0.hasTakenKept }) else { return }
+    /// One plan of what programs before kept; whether more may be there. What fails is left to the next start.
+    private func takeInKept() throws -> Bool {
+        guard options.writesOthers, state.withLock({ !$0.hasTakenKept && !$0.isStopping }) else { return false }
         do {
-            var kept = try KeptSegments(layout, in: fileSystem)
-            while let plan = try kept.nextPlan() {
-                if sweepsStaging { try publication.sweepStaging() }
-                try compact(plan, flushing: flushing)
-                if state.withLock({ $0.isStopping }), !flushing { throw CancellationError() }
+            var kept = try state.withLock { $0.kept } ?? KeptSegments(layout, in: fileSystem)
+            let plan = try kept.nextPlan()
+            state.withLock {
+                $0.kept = kept
+                $0.hasTakenKept = plan == nil
             }
+            guard let plan else { return false }
+            if sweepsStaging { try publication.sweepStaging() }
+            try compact(plan, flushing: false)
+            return true
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            // The log does not wait for it: the rest is left to the next start.
             state.withLock { $0.hasTakenKept = true }
-            throw error
+            // A plan that was committed is finished with the next turn, and its files are in staging/ until then.
+            if sweepsStaging, try !publication.hasCommitted() { try publication.sweepStaging() }
+            metrics.failures.add()
+            logger.error("kept segments are left to the next start", metadata: ["error": "\(error)"])
+            return false
         }
-        state.withLock { $0.hasTakenKept = true }
     }
 
     private func compact(_ plan: CompactionPlan, flushing: Bool) throws {

@@ -7,7 +7,9 @@ internal import WAL
 /// Their samples are in files already. So is the rest of a segment that was kept for a row which no file can hold: one
 /// in which not everything can be read stays.
 struct KeptSegments {
-    private static let planSegmentLimit = 64
+    /// Of one plan, whose output a volume that they fill must hold before it gets rid of them.
+    private static let planByteLimit: UInt64 = 64 << 20
+    private static let planRowLimit: UInt64 = 1 << 20
 
     private let layout: VolumeLayout
     private let fileSystem: any FileSystem
@@ -28,12 +30,12 @@ struct KeptSegments {
         let (kept, segments) = (Set(try log.ofKept.segments()), try log.segments())
         let all = (kept + segments).sorted()
         var endings: [SegmentEnding] = []
-        var bytes: UInt64 = 0
-        while let id = left.last, endings.count < Self.planSegmentLimit {
+        var (bytes, rows): (UInt64, UInt64) = (0, 0)
+        while let id = left.last {
             if kept.contains(id), let ending = try ending(of: id, in: all, kept), try isReadable(ending) {
-                if !endings.isEmpty, bytes + ending.end > SealedSegments.planByteLimit { break }
+                (bytes, rows) = (bytes + ending.end, rows + UInt64(ending.rows))
+                if !endings.isEmpty, bytes > Self.planByteLimit || rows > Self.planRowLimit { break }
                 endings.append(ending)
-                bytes += ending.end
             }
             left.removeLast()
         }
@@ -54,7 +56,11 @@ struct KeptSegments {
         return ending.verdict == .sealed ? ending : nil
     }
 
+    /// Of one that was damaged when it was compacted the readable rows are in files, though it may be whole again.
     private func isReadable(_ ending: SegmentEnding) throws -> Bool {
+        guard try !fileSystem.exists("\(layout.quarantine)/\(SegmentDirectory.name(of: ending.segment)).txt") else {
+            return false
+        }
         var reader = PlanReader(CompactionPlan(segments: [ending], isOfKept: true), layout: layout, in: fileSystem)
         try reader.survey()
         return try reader.isWhole && OtherSurvey(reader).lostRows == 0

@@ -52,10 +52,13 @@ package struct Manifest: Equatable, Sendable {
     package var first: SegmentID { segments.first?.id ?? SegmentID(0) }
     package var last: SegmentID { segments.last?.id ?? SegmentID(0) }
 
+    /// Of segments that an earlier plan kept.
+    var isOfKept: Bool { segments.first?.fate == .taken }
+
     /// `<first>-<last>`, 20 digits each; of kept segments, whose first plan had that name, `<first>-<last>.kept`.
     package var stem: String {
         let range = "\(SegmentDirectory.digits(first))-\(SegmentDirectory.digits(last))"
-        return segments.first?.fate == .taken ? range + Self.keptSuffix : range
+        return isOfKept ? range + Self.keptSuffix : range
     }
 
     static let keptSuffix = ".kept"

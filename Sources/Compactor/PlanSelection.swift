@@ -57,6 +57,9 @@ package struct SealedSegments {
     /// Of one plan: each request is held in memory, 104 bytes, and has a line of its manifest, about 71.
     package static let planRecordLimit: UInt64 = 1 << 18
 
+    /// Of one plan of an hour: the log is read once for each million.
+    package static let planRowLimit = 1 << 24
+
     /// How long after an hour a segment that was begun in it may be sealed.
     private static let hourGrace: Int64 = 300_000
 
@@ -64,7 +67,13 @@ package struct SealedSegments {
     /// - Parameter now: milliseconds since 1970.
     package func isHourOver(at now: Int64) -> Bool {
         guard let oldest = hours.first else { return false }
-        return newestHour > oldest || Part.hour(of: now - Self.hourGrace) > oldest
+        return newestHour != oldest || hours.contains { $0 != oldest } || Part.hour(of: now - Self.hourGrace) > oldest
+    }
+
+    /// Whether a plan cannot take all there is: to wait gains nothing.
+    package var isFull: Bool {
+        endings.reduce(0) { $0 + $1.end } > Self.planByteLimit || recordCounts.reduce(0, +) > Self.planRecordLimit
+            || rows > Self.planRowLimit
     }
 
     /// The oldest segments that fill a file of `rowLimit` rows, or all there are; with nil those that were begun in one
@@ -74,7 +83,8 @@ package struct SealedSegments {
         var (bytes, records): (UInt64, UInt64) = (0, 0)
         var count = 0
         for (index, (ending, recordCount)) in zip(endings, recordCounts).enumerated() {
-            let isComplete = rowLimit.map { rows + Int(ending.rows) > $0 } ?? (hours[index] != hours[0])
+            let isComplete =
+                rows + Int(ending.rows) > rowLimit ?? Self.planRowLimit || rowLimit == nil && hours[index] != hours[0]
             let isFull =
                 isComplete || bytes + ending.end > Self.planByteLimit || records + recordCount > Self.planRecordLimit
             if count > 0, isFull { break }

@@ -50,8 +50,18 @@ package struct Publication {
         try fileSystem.syncDirectory(layout.staging)
         for segment in manifest.segments { try retire(segment) }
         try fileSystem.syncDirectory(layout.wal)
-        try fileSystem.rename(path(manifest, "commit"), to: path(manifest, "done"))
+        if manifest.isOfKept {
+            // The requests are in the manifests of when they were kept: nobody asks for this one.
+            try fileSystem.remove(path(manifest, "commit"))
+        } else {
+            try fileSystem.rename(path(manifest, "commit"), to: path(manifest, "done"))
+        }
         try fileSystem.syncDirectory(layout.wal)
+    }
+
+    /// Whether a plan that was committed is not finished.
+    func hasCommitted() throws(IOError) -> Bool {
+        try fileSystem.list(layout.wal).contains { $0.hasSuffix(".commit") }
     }
 
     private func move(_ name: String) throws(IOError) {
@@ -119,7 +129,10 @@ package struct Publication {
                 recovered.damaged.append(name)
                 continue
             }
-            if isCommitted { try publish(manifest) }
+            if isCommitted {
+                try publish(manifest)
+                if manifest.isOfKept { continue }
+            }
             done[manifest.stem + ".done"] = manifest
         }
         let times = done.values.flatMap { $0.requests.map(\.receivedAt) }

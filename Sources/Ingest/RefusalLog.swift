@@ -37,16 +37,16 @@ package final class RefusalLog: Sendable {
         self.uptime = uptime
     }
 
-    /// Of an answer that its sender will not repeat: 400 and the like.
+    /// Of an answer that its sender will not repeat: 400 and the like. The field `answer` may quote labels.
     func note(_ response: HTTPResponse) {
         guard (400..<500).contains(response.status.code) else { return }
         guard let more = pace.withLock({ $0.note(at: uptime()) }) else { return }
         let body = response.body?.readableBytesView.prefix(Self.textByteLimit)
         let text = body.map { String(decoding: $0, as: UTF8.self) } ?? ""
         logger.warning(
-            "a request is refused, and its sender drops it",
+            "a request is refused, all or some of it, and its sender does not repeat it",
             metadata: [
-                "status": "\(response.status.code)", "reason": "\(text)", "more_since_last": "\(more)",
+                "status": "\(response.status.code)", "answer": "\(text)", "more_since_last": "\(more)",
             ])
     }
 }

@@ -37,13 +37,19 @@ private struct JSONValueDecoder: Decoder {
             switch type {
             case is String.Type: if case .string(let text) = value { text } else { nil }
             case is Bool.Type: if case .bool(let flag) = value { flag } else { nil }
-            case is Double.Type: if case .number(let text) = value { Double(text) } else { nil }
-            case is Float.Type: if case .number(let text) = value { Float(text) } else { nil }
+            case is Double.Type: finite(Double.init)
+            case is Float.Type: finite(Float.init)
             case let type as any FixedWidthInteger.Type: integer(type)
             default: try type.init(from: self)
             }
         guard let decoded = decoded as? Value else { throw mismatch(type) }
         return decoded
+    }
+
+    /// Nil for what is no number, or too large for this type.
+    private func finite<Number: BinaryFloatingPoint>(_ read: (String) -> Number?) -> Number? {
+        guard case .number(let text) = value, let number = read(text), number.isFinite else { return nil }
+        return number
     }
 
     /// Nil for what is no integer, or not of this type; `1e3` and `1.0` are integers.

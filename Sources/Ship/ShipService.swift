@@ -111,6 +111,7 @@ package final class ShipService: Sendable {
         do throws(IOError) {
             for file in try work.untaken() {
                 unsent.files += 1
+                unsent.untakenFiles += 1
                 unsent.bytes += file.byteCount
                 unsent.rows += file.rowCount ?? 0
             }

@@ -149,7 +149,7 @@ package enum RestingPlace: Hashable {
         let found = destinations.map { states[$0] }
         if found.contains(.quarantined) {
             self = .quarantine
-        } else if destinations.isEmpty {
+        } else if destinations.isEmpty, !states.values.contains(where: \.isDelivered) {
             return nil  // a destination that takes it may come back
         } else if found.allSatisfy({ $0.map { $0.isDelivered || $0 == .abandoned } ?? false }) {
             self = found.contains(.abandoned) ? .abandoned : .uploaded

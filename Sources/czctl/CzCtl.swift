@@ -65,8 +65,10 @@ struct CzCtl: AsyncParsableCommand {
     /// Ends at once: at an exit libraries give up what their threads, which still run, go on using. libcrypto's locks
     /// made one `verify --remote` of 600 crash.
     private static func leave(_ status: Int32) -> Never {
-        if fflush(nil) != 0, errno != EPIPE {
-            printError("czctl: cannot write to standard output: \(Errno.text(errno))")
+        let code = fflush(nil) == 0 ? 0 : errno
+        // Also what an earlier flush could not write.
+        if code != 0 || clinux_output_failed() != 0, !Console.isReaderGone {
+            printError("czctl: cannot write to standard output: \(code == 0 ? "it is incomplete" : Errno.text(code))")
             _exit(max(status, ExitStatus.error.rawValue))
         }
         _exit(status)

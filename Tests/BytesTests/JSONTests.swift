@@ -127,6 +127,11 @@ import Testing
         #expect(throws: DecodingError.self) { try JSONValue(parsing: text.utf8).decode(UInt8.self) }
     }
 
+    @Test func numbersThatAreTooLargeAreRefused() {
+        #expect(throws: DecodingError.self) { try JSONValue(parsing: "1e400".utf8).decode(Double.self) }
+        #expect(throws: DecodingError.self) { try JSONValue(parsing: "-1e39".utf8).decode(Float.self) }
+    }
+
     @Test func integersMayBeSpelledAsDecimals() throws {
         #expect(try JSONValue(parsing: "1e2".utf8).decode(Int.self) == 100)
         #expect(try JSONValue(parsing: "3.0".utf8).decode(UInt64.self) == 3)

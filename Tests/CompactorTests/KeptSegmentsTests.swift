@@ -81,7 +81,7 @@ struct KeptSegmentsTests {
     func staysWithoutDestination() throws {
         var fixture = try Self.kept()
         fixture.writesOthers = false
-        try fixture.service().check(flushing: true)
+        try fixture.service().check(flushing: false)
         #expect(try Self.keptNames(fixture).count == 2 && Self.published(fixture) == [.metrics])
     }
 
@@ -91,7 +91,7 @@ struct KeptSegmentsTests {
             NativeLayoutTests.addOthers(&encoder, references)
             encoder.addExemplar(references[0], timestamp: .max, value: 0, labels: [])
         }
-        try fixture.service().check(flushing: true)
+        try fixture.service().check(flushing: false)
         #expect(try Self.keptNames(fixture).count == 1 && Self.published(fixture) == [.metrics])
     }
 
@@ -100,23 +100,55 @@ struct KeptSegmentsTests {
         let fixture = try Self.kept(segments: 1)
         let name = try #require(try Self.keptNames(fixture).first)
         fixture.disk.corrupt("\(fixture.layout.wal)/\(name)") { $0[offset] ^= 1 }
-        try fixture.service().check(flushing: true)
+        try fixture.service().check(flushing: false)
         #expect(try Self.keptNames(fixture).count == 1 && Self.published(fixture) == [.metrics])
+    }
+
+    @Test("one that was damaged when it was compacted stays, though it is whole again: its readable rows are in files")
+    func staysAfterDamage() throws {
+        let fixture = try Self.kept(segments: 1)
+        let name = try #require(try Self.keptNames(fixture).first).replacing(".kept", with: ".wal")
+        try fixture.disk.makeDirectory(fixture.layout.quarantine)
+        try fixture.disk.publish(Array("damaged".utf8), at: "\(fixture.layout.quarantine)/\(name).txt")
+        try fixture.service().check(flushing: false)
+        #expect(try Self.keptNames(fixture).count == 1 && Self.published(fixture) == [.metrics])
+    }
+
+    @Test("a flush does not wait for them; their manifest goes with them")
+    func flushed() throws {
+        let fixture = try Self.kept()
+        let service = try fixture.service()
+        try service.check(flushing: true)
+        #expect(try Self.keptNames(fixture).count == 2)
+        try service.check(flushing: false)
+        #expect(try Self.keptNames(fixture).isEmpty)
+        #expect(try !fixture.disk.list(fixture.layout.wal).contains { $0.contains(".kept") })
+    }
+
+    @Test("a full disk leaves them, and nothing of the attempt in staging")
+    func fullDisk() throws {
+        let fixture = try Self.kept()
+        let service = try fixture.service()
+        fixture.disk.setSpace(capacity: 4_096)
+        try service.check(flushing: false)
+        fixture.disk.setSpace(capacity: nil)
+        try service.check(flushing: false)
+        #expect(try Self.keptNames(fixture).count == 2 && fixture.disk.list(fixture.layout.staging).isEmpty)
     }
 
     @Test("what is no sample is published exactly once, whenever the power goes", arguments: Crash.fixed)
     func powerCut(survival: Crash) throws {
         let whole = try Self.kept()
         let first = whole.disk.operationCount
-        try whole.service().check(flushing: true)
+        try whole.service().check(flushing: false)
         let last = whole.disk.operationCount
         let wanted = try whole.disk.list(whole.layout.outbox)
         for operation in first...last {
             let fixture = try Self.kept()
             fixture.disk.cutPower(before: operation)
-            _ = try? fixture.service().check(flushing: true)
+            _ = try? fixture.service().check(flushing: false)
             fixture.disk.restart(survival)
-            try fixture.service().check(flushing: true)
+            try fixture.service().check(flushing: false)
             #expect(try fixture.disk.list(fixture.layout.outbox) == wanted, "cut before operation \(operation)")
             #expect(try Self.keptNames(fixture).isEmpty && fixture.disk.list(fixture.layout.staging).isEmpty)
         }

@@ -85,6 +85,23 @@ struct PlanChoiceTests {
         #expect(full.plan(rowLimit: nil)?.segments.count == 1, "the limits of memory hold")
     }
 
+    @Test("hourly: what one plan cannot take does not wait")
+    func fullHours() throws {
+        let half = SealedSegments.planByteLimit / 2 + 1
+        #expect(try Self.sealed([Size(bytes: half), Size(bytes: half)]).isFull)
+        #expect(try Self.sealed([Size(records: SealedSegments.planRecordLimit + 1)]).isFull)
+        let rows = UInt64(SealedSegments.planRowLimit)
+        let full = try Self.sealed([Size(rows: rows), Size(rows: 1)])
+        #expect(full.isFull && full.plan(rowLimit: nil)?.segments.count == 1)
+        #expect(try !Self.sealed([Size(), Size()]).isFull)
+    }
+
+    @Test("hourly: a clock that was ahead when a segment was begun holds nothing back")
+    func hoursAhead() throws {
+        #expect(try Self.sealed([Size(hour: 9)], newestHour: 7).isHourOver(at: 7 * 3_600_000))
+        #expect(try Self.sealed([9, 7].map { Size(hour: $0) }, newestHour: 9).isHourOver(at: 7 * 3_600_000))
+    }
+
     @Test("hourly: an hour of many files' rows is one plan, and waits no longer than two hours for any clock")
     func hourlyService() throws {
         let fixture = try Self.log()

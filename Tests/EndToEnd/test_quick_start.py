@@ -88,7 +88,7 @@ def unpack_image(archive, root) -> dict:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="an empty root needs root")
-def test_the_image(tmp_path):
+def test_the_image(tmp_path, programs):
     """As nobody, in a root that holds nothing but the image's layer and cannot be written: commands and the service."""
     root, port = tmp_path / "root", free_port()
     if archive := os.environ.get("CIRRUS_IMAGE"):
@@ -133,6 +133,7 @@ def test_the_image(tmp_path):
     assert run("/cloudzero/app", "version") == run("/cloudzero/czctl", "version")
     assert "stopped" in run("/cloudzero/czctl", "status")
     service = Program([*enter, "/cloudzero/app", *configuration["config"]["Cmd"]], tmp_path / "service.log")
+    programs.append(service)
     service.wait_ready(f"http://127.0.0.1:{port}/readyz")
     url = f"http://127.0.0.1:{port}/api/v1/write"
     run("/cloudzero/czctl", "send", "--url", url, "--generate", "1000", "--series", "100")

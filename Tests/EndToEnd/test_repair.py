@@ -4,6 +4,7 @@ import json
 import tarfile
 
 import pytest
+import requests
 
 from bucket import API_KEY
 from processes import wait_until
@@ -82,6 +83,11 @@ def test_support_bundle_has_no_secrets(make_cirrus, bucket, encoder, tmp_path):
     wait_until(lambda: cirrus.status()["files"]["failed"] > 0, "a refused file", 60)
     bucket.key.write_text(API_KEY)
     wait_until(lambda: cirrus.status()["files"]["uploaded"] > 0, "a delivered file", 60)
+    # The answer names the series, and so does the log; the bundle does not.
+    refused = [([("__name__", "refused_metric"), ("pod", "a"), ("pod", "b")], [(1_700_000_000_000, 1.0)])]
+    headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
+    assert requests.post(cirrus.write_url, encoder.v1(refused), headers=headers, timeout=30).status_code == 400
+    wait_until(lambda: "a request is refused" in service.tail(), "its line")
     file = tmp_path / "bundle.tar"
     made = cirrus.command("support-bundle", "--config", cirrus.config, "--file", file, "-o", "json")
     assert made.returncode == 0, made.stderr
@@ -98,9 +104,10 @@ def test_support_bundle_has_no_secrets(make_cirrus, bucket, encoder, tmp_path):
     # Of the service that runs, as it was logged: the refusal is in it.
     assert b"cirrus_samples_stored_total " in texts["metrics-collector.txt"] and "log-shipper.txt" not in texts
     assert b"err-unauthorized" in texts["log-collector.txt"] and b'"listening"' in texts["log-collector.txt"]
+    assert b"a request is refused" in texts["log-collector.txt"]
     assert b"ok     volume" in texts["doctor.txt"] and b"VOLUME" in texts["volume.txt"]
     everything = b"\n".join(texts.values())
-    for secret in [b"canary", b"ak-test", b"X-Amz-Signature", b"X-Amz-Credential", b"__name__"]:
+    for secret in [b"canary", b"ak-test", b"X-Amz-Signature", b"X-Amz-Credential", b"__name__", b"refused_metric"]:
         assert secret not in everything, secret
     again = cirrus.command("support-bundle", "--config", cirrus.config, "--file", file)
     assert again.returncode == 1 and "file exists" in again.stderr, "nothing is overwritten"

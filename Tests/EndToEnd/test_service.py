@@ -70,7 +70,7 @@ def test_what_is_refused_is_in_the_log_once(make_cirrus):
         assert requests.post(cirrus.write_url, b"no snappy", headers=headers, timeout=10).status_code == 400
     assert requests.post(cirrus.write_url, b"", headers={"Content-Type": "text/html"}, timeout=10).status_code == 415
     (line,) = [json.loads(x) for x in service.log.read_text().splitlines() if "a request is refused" in x]
-    assert line["level"] == "warning" and line["status"] == "400" and "not a snappy block" in line["reason"]
+    assert line["level"] == "warning" and line["status"] == "400" and "not a snappy block" in line["answer"]
 
 
 def test_state(make_cirrus):

@@ -22,6 +22,8 @@ const char *clinux_variable(int index);
 /// in a process group of its own. It is killed when the calling thread ends: call it on one that lives as long as the
 /// process. Its pid, or -1 with errno.
 int clinux_start_self(const char *const words[]);
+/// Whether anything that was written to standard output was lost.
+int clinux_output_failed(void);
 /// How a child ended, which is not reaped: its exit code, or 128 and the number of the signal; -1 while it runs.
 int clinux_exit_status(int pid);
 #endif

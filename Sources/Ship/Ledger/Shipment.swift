@@ -146,6 +146,8 @@ package struct UnsentSummary: Sendable, Equatable {
     package var bytes: Int64
     package var rows: Int64
     package var oldestDiscoveredMilliseconds: Int64?
+    /// Of `files`, those that no destination takes: no cycle will send them.
+    package var untakenFiles: Int64 = 0
 
     package init(files: Int64, bytes: Int64, rows: Int64, oldestDiscoveredMilliseconds: Int64? = nil) {
         self.files = files

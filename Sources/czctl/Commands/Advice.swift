@@ -3,8 +3,7 @@ enum Advice {
     /// Commands that take a volume with `--data` and `--config`.
     private static let commands: Set<String> = [
         "status", "doctor", "files", "segments", "verify", "trace", "retry", "abandon", "ship", "flush", "drain",
-        "purge",
-        "repair", "support-bundle", "query", "tail", "top",
+        "purge", "repair", "reload", "replay", "support-bundle", "cat", "query", "tail", "top",
     ]
     private static let flags: Set<String> = ["--data", "--config", "-config"]
 

@@ -69,6 +69,7 @@ struct ParquetPrinter {
 
     private mutating func flush() {
         Swift.print(out, terminator: "")
+        Console.flush()
         out = ""
     }
 }

@@ -90,10 +90,14 @@ enum Console {
     /// Sends what was printed on its way, and ends the program, quietly, when nobody reads it any more.
     static func flush() {
         fflush(nil)
-        // Asked of the pipe: what stdio could not write it may have dropped, and then it has nothing to complain of.
+        if isReaderGone { _exit(0) }
+    }
+
+    /// Asked of the pipe: what stdio could not write it may have dropped, and then it has nothing to complain of.
+    static var isReaderGone: Bool {
         var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         // SAFETY: poll writes to the one struct it is given.
-        if unsafe poll(&output, 1, 0) == 1, output.revents & Int16(POLLERR) != 0 { _exit(0) }
+        return unsafe poll(&output, 1, 0) == 1 && output.revents & Int16(POLLERR) != 0
     }
 
     /// `value` as JSON: keys in snake_case and sorted, so that the same facts give the same text.

@@ -58,7 +58,7 @@ struct ReloadCommand: AsyncParsableCommand {
                     service: owner, changed: outcome.changed, needsRestart: outcome.needsRestart,
                     faults: outcome.faults)
             }
-            print(try Console.json(Answer(services: services)))
+            print(try options.encoded(Answer(services: services)))
         }
         let failed = done.filter { !$0.outcome.faults.isEmpty }
         guard let first = failed.first else { return }

@@ -54,13 +54,20 @@ struct Demo: AsyncParsableCommand {
             let holder = PortProbe.holder(of: port).map { " by \($0)" } ?? ""
             throw CommandFailure(
                 .error, "cannot listen on 127.0.0.1:\(port): the port is taken\(holder)",
-                try: "czctl demo --port \(port < 65_535 ? port + 1 : port - 1)")
+                try: "czctl demo --port \(port < 65_535 ? port + 1 : port - 1) --data OTHER_DIRECTORY")
         }
         try PosixFileSystem().makeDirectory(data)
+        let layout = VolumeLayout(root: RealPath.of(data) ?? data)
+        // What is left there is drained, which would end the intake of a service that runs there.
+        for lock in [layout.collectorLock, layout.shipperLock] where DirectoryLock.isHeld(lock) {
+            throw CommandFailure(
+                .temporary, "cannot use \(data): \(HumanText.line(DirectoryLock.owner(of: lock))) runs there",
+                try: "czctl demo --data OTHER_DIRECTORY")
+        }
         let mock = mockAPI ? try await DemoMock.start(data: data) : nil
         let plan = DemoSettings(data: data, port: port, isKilled: kill, upload: mock?.settings)
         // What an earlier demo left goes first: the balance at the end is of this one alone.
-        try await plan.shipLeftovers()
+        if HostFile.exists(layout.volume) { try await plan.shipLeftovers() }
         let environment = try plan.environment()
         let root = mock?.bucket ?? environment.layout.shipped
         let delivered = DeliveredFiles(root: root, fileSystem: environment.fileSystem)
@@ -207,7 +214,7 @@ struct Demo: AsyncParsableCommand {
                 + (isEven ? "Nothing lost." : "They differ!"))
         guard isEven else {
             let reason = outcome.lastError ?? chaos.failure ?? "rows are missing"
-            throw CommandFailure(.error, "the balance is not even: \(reason)", try: "czctl trace, or czctl doctor")
+            throw CommandFailure(.error, "the balance is not even: \(reason)", try: "czctl files list --data \(data)")
         }
     }
 

@@ -36,7 +36,8 @@ struct DemoMock: Sendable {
     /// Of a service that ships to it.
     var settings: [(key: String, value: String)] {
         [
-            ("destination.kind", "cloudzero"), ("cloud_account_id", "123456789012"), ("region", "us-east-1"),
+            ("destination.kind", "cloudzero"), ("destination.name", "demo-mock"), ("cloud_account_id", "123456789012"),
+            ("region", "us-east-1"),
             ("cloudzero.host", "127.0.0.1:\(server.port)"), ("cloudzero.use_http", "true"),
             ("cloudzero.api_key_path", keyPath), ("cloudzero.http_max_retries", "2"),
             ("cloudzero.http_max_wait", "1s"),

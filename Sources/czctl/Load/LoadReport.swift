@@ -25,7 +25,8 @@ struct LoadReport: Sendable {
         bytesSent += body.bytes.count
         retries += outcome.attempts - 1
         if let latency = outcome.latency { self.latency.record(latency) }
-        samplesWritten += outcome.samplesWritten
+        // What a receiver says of a body: no more than one can hold.
+        samplesWritten += min(max(0, outcome.samplesWritten), body.sampleCount ?? 10_000_000)
         switch outcome.result {
         case .written: requestsWritten += 1
         case .rejected(let reason), .refused(let reason):

@@ -61,19 +61,6 @@ struct Send: AsyncParsableCommand {
     @OptionGroup var accessOptions: WriteAccessOptions
     @OptionGroup var output: OutputOptions
 
-    private struct Answer: Encodable {
-        let schema = "czctl.send/v1"
-        let summary: LoadSummary
-
-        enum CodingKeys: CodingKey { case schema }
-
-        func encode(to encoder: any Encoder) throws {
-            try summary.encode(to: encoder)
-            var keys = encoder.container(keyedBy: CodingKeys.self)
-            try keys.encode(schema, forKey: .schema)
-        }
-    }
-
     func validate() throws {
         guard WriteURL(url) != nil else { throw ValidationError("\(url) is no http:// or https:// URL") }
         guard files.isEmpty != (generate == nil) else { throw ValidationError("give either files or --generate") }
@@ -103,7 +90,7 @@ struct Send: AsyncParsableCommand {
         progress.end()
         switch output.output {
         case .table: print(LoadSummary(report).table)
-        case .json: print(try output.encoded(Answer(summary: LoadSummary(report))))
+        case .json: print(try output.encoded(LoadSummary(report)))
         }
         if report.isAccessRefused { throw ExitCode(ExitStatus.refused.rawValue) }
         if report.requestsRejected > 0 { throw ExitCode(ExitStatus.error.rawValue) }

@@ -23,10 +23,11 @@ enum ControlClient {
                     promise.fail(error)
                     return loop.makeFailedFuture(error)
                 }.get()
+            // Also when nobody answers in time.
+            promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
             try await channel.writeAndFlush(ByteBuffer(bytes: line)).get()
             let bytes = try await promise.futureResult.get()
             timer.cancel()
-            channel.close(promise: nil)
             return try JSONValue(parsing: bytes).decode(ControlReply.self)
         } catch {
             return nil  // a socket of a killed process, or one that went away: the files tell the rest

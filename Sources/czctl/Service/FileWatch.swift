@@ -43,15 +43,17 @@ final class FileWatch: Sendable {
 
     /// Uses the files if they have changed, or could not be used at the last look. From one thread at a time.
     /// - Parameter anyway: also when they look the same.
-    func check(anyway: Bool) {
+    /// - Returns: why they cannot be used, nil when what they hold is in use.
+    @discardableResult func check(anyway: Bool) -> String? {
         let identities = paths.map(FileIdentity.init)
         let before = state.withLock { $0 }
-        guard anyway || before.failure != nil || identities != before.identities else { return }
+        guard anyway || before.failure != nil || identities != before.identities else { return nil }
         do {
             try use()
             state.withLock { $0 = State(identities: identities) }
             isGood.set(1)
             logger.info("\(what) read again")
+            return nil
         } catch {
             let failure = "\(error)"
             state.withLock { $0.failure = failure }
@@ -60,6 +62,7 @@ final class FileWatch: Sendable {
             if failure != before.failure || anyway {
                 logger.error("\(what) cannot be used; what was read before holds", metadata: ["error": "\(failure)"])
             }
+            return "\(what): \(failure)"
         }
     }
 }

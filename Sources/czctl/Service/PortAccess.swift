@@ -69,7 +69,8 @@ final class PortAccess: Sendable {
 
     /// Uses files that have changed; blocks.
     /// - Parameter anyway: also those that look the same.
-    func check(anyway: Bool) {
-        for watch in watches { watch.check(anyway: anyway) }
+    /// - Returns: what cannot be used.
+    @discardableResult func check(anyway: Bool) -> [String] {
+        watches.compactMap { $0.check(anyway: anyway) }
     }
 }

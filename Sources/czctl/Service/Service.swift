@@ -351,7 +351,7 @@ final class Service: Sendable {
             return ControlReply(status: await live)
         case .drain:
             do {
-                let limit = Duration.seconds(command.timeoutSeconds ?? 300)
+                let limit = Duration.seconds(min(max(0, command.timeoutSeconds ?? 300), 86_400))
                 return ControlReply(drained: try await drain(until: environment.clocks.uptime() + limit))
             } catch {
                 return ControlReply(error: "\(error)")

@@ -63,7 +63,7 @@ extension Service {
                 while !Task.isCancelled {
                     // A cancelled sleep ends the loop.
                     try? await environment.clocks.sleep(PortAccess.checkInterval)
-                    await queue.run { self.access?.check(anyway: false) }
+                    await queue.run { _ = self.access?.check(anyway: false) }
                 }
             }
             tasks.addTask { [self] in
@@ -76,8 +76,10 @@ extension Service {
     func reload() async -> ReloadOutcome? {
         await reloading?.inTurn { [self] in
             guard let reloading else { return ReloadOutcome() }
-            await reloading.queue.run { self.access?.check(anyway: true) }
-            return await reload(await reloading.queue.run { Result { try reloading.read() } })
+            let faults = await reloading.queue.run { self.access?.check(anyway: true) } ?? []
+            var outcome = await reload(await reloading.queue.run { Result { try reloading.read() } })
+            outcome.faults += faults
+            return outcome
         }
     }
 

@@ -38,14 +38,19 @@ final class ShipperRuntime: Sendable {
         }
     }
 
-    /// Ships everything in the outbox; returns what is left when nothing moves any more or the time is over.
+    /// Ships everything in the outbox; returns what is left when the time is over, or no destination takes it.
     func drain(deadline: Duration, clocks: Clocks) async throws -> DrainOutcome {
         var lastError: String?
         while true {
             lastError = await pass(until: deadline, clocks) ?? lastError
             let unsent = try await ship.unsent()
             let isOver = clocks.uptime() >= deadline
-            if unsent.files == 0 || isOver {
+            if unsent.files == unsent.untakenFiles || isOver {
+                if unsent.untakenFiles > 0 {
+                    lastError =
+                        lastError
+                        ?? "no destination takes \(unsent.untakenFiles) files of histograms, exemplars or metadata"
+                }
                 let quarantined = try await ship.ledger.counts().filter { $0.state == .quarantined }
                 return DrainOutcome(
                     unsentFiles: Int(unsent.files), unsentRows: Int(unsent.rows),

@@ -31,13 +31,16 @@ struct StructuredLog: LogHandler {
         ]
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         fields += all.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-        let line: String =
-            switch format {
-            case .json: "{" + fields.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}\n"
-            case .logfmt: fields.map { "\($0.0)=\(Self.plainOrQuoted($0.1))" }.joined(separator: " ") + "\n"
-            }
-        Self.write(line)
-        recent.append(line)
+        Self.write(line(fields))
+        // It goes into support bundles, where labels have no place (RefusalLog).
+        recent.append(line(fields.filter { $0.0 != "answer" }))
+    }
+
+    private func line(_ fields: [(String, String)]) -> String {
+        switch format {
+        case .json: "{" + fields.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}\n"
+        case .logfmt: fields.map { "\($0.0)=\(Self.plainOrQuoted($0.1))" }.joined(separator: " ") + "\n"
+        }
     }
 
     /// One write call a line: lines of several threads do not mix.
