@@ -3,8 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .PHONY: run build package image test-image man test check format bench bench-grid bench-recovery bench-parquet footprint soak replay planted fuzz
 
-# Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md).
-SWIFT_FLAGS := --explicit-target-dependency-import-check error
+# Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md); and with colours on a
+# terminal and none elsewhere all would be compiled anew whenever the one follows the other.
+SWIFT_FLAGS := --explicit-target-dependency-import-check error --no-color-diagnostics
 RELEASE := .build/release/czctl
 
 run: build

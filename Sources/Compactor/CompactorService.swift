@@ -141,8 +141,12 @@ package final class CompactorService: Sendable {
         if !flushing, let retryAt = state.withLock({ $0.retryAt }), now < retryAt { return }
         do {
             try publication.finishCommitted()
-            // The log does not wait for it, nor does who waits for the log.
-            if !flushing, try takeInKept() { work.signal() }
+            // Before the log, whose headers say where some of it ends. What fails holds nothing up.
+            while try takeInKept() {
+                if flushing { continue }
+                work.signal()
+                return
+            }
             while let plan = try nextPlan(flushing: flushing, now: now) {
                 // No plan is committed, so this is what an attempt left that failed.
                 if sweepsStaging { try publication.sweepStaging() }

@@ -16,6 +16,7 @@ package enum OpenMode: Sendable {
 
 /// Space of the volume, in bytes.
 package struct VolumeSpace: Equatable, Sendable {
+    /// Without what the file system sets aside for root.
     package let total: UInt64
     /// What this process may still take.
     package let free: UInt64

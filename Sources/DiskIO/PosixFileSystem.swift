@@ -141,8 +141,10 @@ package struct PosixFileSystem: FileSystem {
         // SAFETY: statvfs fills the struct it is given.
         guard unsafe statvfs(path, &information) == 0 else { throw IOError(.space, path, code: errno) }
         let block = UInt64(information.f_frsize)
+        // As df counts: what is set aside for root is neither used nor ours.
+        let reserved = UInt64(information.f_bfree) - min(UInt64(information.f_bavail), UInt64(information.f_bfree))
         return VolumeSpace(
-            total: UInt64(information.f_blocks) * block, free: UInt64(information.f_bavail) * block,
+            total: (UInt64(information.f_blocks) - reserved) * block, free: UInt64(information.f_bavail) * block,
             isInMemory: unsafe clinux_is_in_memory(path) != 0)
     }
 

@@ -59,9 +59,11 @@ extension ShipmentPass {
         context.metrics.diskCleanupPercentage.set(Double(min(percent, 100)))
         let removed = try await purge(Array(delivered.prefix(min(share, Self.purgeLimit))))
         let percentNow = Int(try usage().percent)
-        context.logger.warning(
-            "space was short: delivered files are removed before their time",
-            metadata: ["removed": "\(removed)", "used_percent": "\(percentNow)"])
+        if removed > 0 {
+            context.logger.warning(
+                "space was short: local copies of delivered files are removed before their time",
+                metadata: ["removed": "\(removed)", "used_percent": "\(percentNow)"])
+        }
         return purged + removed
     }
 

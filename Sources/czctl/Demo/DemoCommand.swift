@@ -213,7 +213,10 @@ struct Demo: AsyncParsableCommand {
                 + " \(delivered.count) files\(kill ? ", \(chaos.kills) kills" : ""). "
                 + (isEven ? "Nothing lost." : "They differ!"))
         guard isEven else {
-            let reason = outcome.lastError ?? chaos.failure ?? "rows are missing"
+            let difference =
+                rows > chaos.accepted
+                ? "there are more rows than were sent: another sender may use the port" : "rows are missing"
+            let reason = outcome.lastError ?? chaos.failure ?? difference
             throw CommandFailure(.error, "the balance is not even: \(reason)", try: "czctl files list --data \(data)")
         }
     }
