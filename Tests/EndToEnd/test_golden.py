@@ -121,6 +121,9 @@ class Answers:
             self.take(answer)
 
     def take(self, answer: dict):
+        if answer["schema"] == "czctl.top/v1":  # there when something was written between the two looks
+            for key in ("fsync_p99_seconds", "request_p50_seconds", "request_p99_seconds"):
+                answer.pop(key, None)
         self.by_schema.setdefault(answer["schema"], []).append(answer)
 
 
