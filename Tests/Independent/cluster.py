@@ -37,7 +37,7 @@ def fmt(v):  # Go strconv.FormatFloat(v,'f',-1,64)
     return np.format_float_positional(v, unique=True, trim="-")
 
 
-START = 1782918000000  # 2026-07-01T15:00:00Z
+START = 1782918300000  # 2026-07-01T15:05:00Z: ten minutes of one hour, though samples are up to 12 s older
 
 CADV = [  # name, kind, extra label dicts
     ("container_cpu_usage_seconds_total", "cpu", [{"cpu": "total"}]),
