@@ -256,6 +256,18 @@ import Testing
         #expect(rows.allSatisfy { $0.notBeforeMilliseconds > shipper.clock.wall && $0.attempts == 3 })
     }
 
+    @Test func anOutageOfTheAPILeavesNoBackOffBehind() async throws {
+        let name = try volume.addFile(1)
+        transport.answer { _ in .success(HTTPResponse(503)) }
+        let shipper = try shipper { $0.maxRetries = 0 }
+        for _ in 0..<10 { #expect(await shipper.pass().failed == 1) }
+        transport.answer { $0.method == "PUT" ? .success(HTTPResponse(500)) : UploadServer.good($0) }
+        #expect(await shipper.pass().failed == 1 && transport.puts.count == 1)
+        let row = try #require(try await shipper.ledger.row(name, "cloudzero"))
+        #expect(row.failures == 1 && row.lastError != nil)
+        #expect(row.notBeforeMilliseconds - shipper.clock.wall <= 10_000, "the first wait of a file")
+    }
+
     @Test func anETagOfOtherBytesIsNotASuccess() async throws {
         try volume.addFile(1)
         transport.answer { seen in

@@ -1,6 +1,7 @@
 import Digest
 import DiskIO
 import Ship
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct CurlTransportTests {
@@ -44,6 +45,28 @@ import Testing
         for word in ["Transfer-Encoding", "Content-Type", "Expect", "Authorization"] {
             #expect(!seen.head.contains(word))
         }
+    }
+
+    /// As a store that closes idle connections: what was sent on one that is closed meanwhile is sent again on a new one.
+    @Test(arguments: [1, 300_000])
+    func aFileIsSentAnewWhenAKeptConnectionIsClosed(byteCount: Int) async throws {
+        let number = Mutex(0)
+        let server = try LoopbackServer(keepsConnections: true) { _ in
+            number.withLock { number in
+                number += 1
+                return number == 2 ? nil : Self.ok
+            }
+        }
+        defer { server.stop() }
+        let volume = try TestVolume()
+        let bytes = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let path = volume.layout.root + "/file"
+        try volume.fileSystem.publish(bytes, at: path)
+        let digest = hex(Digest.of(bytes, .sha256))
+        let body = HTTPRequest.Body.file(path: path, byteCount: UInt64(byteCount), digest: digest)
+        #expect(try await transport.send(request(.put, server.url, body)).status == 200)
+        #expect(try await transport.send(request(.put, server.url, body)).status == 200)
+        #expect(server.requests.prefix(3).map(\.body) == [bytes, bytes, bytes])
     }
 
     @Test(arguments: [1, 300_000])

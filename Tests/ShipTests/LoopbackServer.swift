@@ -2,7 +2,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A small HTTP server on 127.0.0.1: one answer a connection, by script. What it received is kept.
+/// A small HTTP server on 127.0.0.1: one answer a connection, or many, by script. What it received is kept.
 final class LoopbackServer: Sendable {
     struct Received: Sendable {
         var head = ""
@@ -16,8 +16,10 @@ final class LoopbackServer: Sendable {
     var requests: [Received] { received.withLock { $0 } }
     var url: String { "http://127.0.0.1:\(port)" }
 
-    /// - Parameter answer: raw bytes for a request; nil: the connection stays open without an answer.
-    init(_ answer: @escaping @Sendable (Received) -> String?) throws {
+    /// - Parameters:
+    ///   - keepsConnections: the client may ask again on the same one; no answer closes it.
+    ///   - answer: raw bytes for a request; nil: the connection stays open without an answer.
+    init(keepsConnections: Bool = false, _ answer: @escaping @Sendable (Received) -> String?) throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -35,12 +37,15 @@ final class LoopbackServer: Sendable {
             while true {
                 let connection = accept(listener, nil, nil)
                 guard connection >= 0 else { return }
-                let request = Self.read(connection)
-                received.withLock { $0.append(request) }
+                var text: String?
+                repeat {
+                    let request = Self.read(connection)
+                    received.withLock { $0.append(request) }
+                    text = answer(request)
+                    _ = text?.withCString { send(connection, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+                } while keepsConnections && text != nil
                 // Without an answer the connection lives as long as the test's process.
-                guard let text = answer(request) else { continue }
-                _ = text.withCString { send(connection, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
-                close(connection)
+                if keepsConnections || text != nil { close(connection) }
             }
         }
     }

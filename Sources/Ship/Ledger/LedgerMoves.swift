@@ -10,6 +10,9 @@ package enum RowChange: Sendable, Equatable {
     case receipt(Receipt, sha256: String)
     /// It did not work; not tried again before the given time.
     case failure(ShipFailure, notBeforeMilliseconds: Int64, dropsURL: Bool)
+    /// A call for many rows did not work, which is no failure of theirs: an API that was down for a day does not leave
+    /// every file with the longest back-off behind.
+    case callFailure(ShipFailure, notBeforeMilliseconds: Int64)
     /// An operator's word: back to the start, at once.
     case reset
 }
@@ -78,11 +81,12 @@ extension Ledger {
         }
     }
 
-    /// Marks rows as failed for one common reason; those that another process moved meanwhile are its business.
+    /// Marks rows as failed for one common reason, which lengthens no later back-off; those that another process moved
+    /// meanwhile are its business.
     package func fail(
         _ rows: [Shipment], _ failure: ShipFailure, notBeforeMilliseconds: Int64, at now: Int64
     ) throws(ShipError) {
-        let change = RowChange.failure(failure, notBeforeMilliseconds: notBeforeMilliseconds, dropsURL: false)
+        let change = RowChange.callFailure(failure, notBeforeMilliseconds: notBeforeMilliseconds)
         _ = try apply(rows.map { LedgerMove($0, to: .failed, change, failure.description) }, at: now)
     }
 
@@ -151,7 +155,10 @@ extension Ledger {
         if [.discovered, .uploaded].contains(move.to) { try forgetAbandonment(of: file, destination) }
         try recordHistory(
             file, destination, at: now, from: move.from.rawValue, to: move.to.rawValue, detail: move.detail)
-        if case .failure(let failure, _, _) = move.change { try note(failure, of: destination, at: now) }
+        switch move.change {
+        case .failure(let failure, _, _), .callFailure(let failure, _): try note(failure, of: destination, at: now)
+        case .none, .url, .attempt, .withdrawal, .receipt, .reset: break
+        }
         return true
     }
 
@@ -179,12 +186,19 @@ extension Ledger {
             )
         case .failure(let failure, let notBefore, let dropsURL):
             (
-                (dropsURL ? "url = NULL, url_expires_ms = NULL, " : "")
-                    + "failures = failures + 1, not_before_ms = ?, error_code = ?, error = ?, error_ms = ?, ",
-                [.integer(notBefore), .text(failure.code.rawValue), .text(failure.text), .integer(now)]
+                (dropsURL ? "url = NULL, url_expires_ms = NULL, " : "") + "failures = failures + 1, " + failureColumns,
+                failureValues(failure, notBefore, at: now)
             )
+        case .callFailure(let failure, let notBefore):
+            (failureColumns, failureValues(failure, notBefore, at: now))
         case .reset: ("failures = 0, not_before_ms = 0, url = NULL, url_expires_ms = NULL, ", [])
         }
+    }
+
+    private static let failureColumns = "not_before_ms = ?, error_code = ?, error = ?, error_ms = ?, "
+
+    private static func failureValues(_ failure: ShipFailure, _ notBefore: Int64, at now: Int64) -> [SQLValue] {
+        [.integer(notBefore), .text(failure.code.rawValue), .text(failure.text), .integer(now)]
     }
 
     /// Adds to the destination's sums when this file is delivered for the first time (a replay is not).
