@@ -6,6 +6,8 @@ internal import Bytes
 /// Less than 2^31 bytes, since every size of the format is an i32.
 package struct ByteTable: Equatable, Sendable {
     package static let byteLimit = Int(Int32.max)
+    /// What the strings of a page that share their beginnings may come to: each may repeat all of the one before.
+    static let prefixedByteLimit = 256 << 20
     static let lengthByteCount = 4
 
     /// Lengths and strings.
@@ -162,6 +164,29 @@ package struct ByteTable: Equatable, Sendable {
             rest = rest.extracting(droppingFirst: Int(length))
         }
         guard rest.byteCount == 0 else { throw ParquetError(.corrupt("bytes after the last string")) }
+    }
+
+    /// Appends `count` strings in DELTA_BYTE_ARRAY: how much of the one before each shares, all lengths of the rest, all
+    /// bytes of the rest.
+    package mutating func append(deltaPrefix encoded: RawSpan, count: Int) throws(ParquetError) {
+        var shared: [Int64] = []
+        let end = try DeltaBinaryPacked.decodePrefix(encoded, count: count, into: &shared)
+        var rests = ByteTable()
+        try rests.append(deltaLength: encoded.extracting(droppingFirst: end), count: count)
+        var value: [UInt8] = []
+        let start = bytes.count
+        for (index, length) in shared.enumerated() {
+            guard (0...Int64(value.count)).contains(length) else {
+                throw ParquetError(.corrupt("a string shares more than the one before it has"))
+            }
+            value.removeLast(value.count - Int(length))
+            value.append(rests[index])
+            try append(value)
+            guard bytes.count - start <= Self.prefixedByteLimit else {
+                throw ParquetError(
+                    .tooLarge(what: "page", size: bytes.count - start, limit: Self.prefixedByteLimit))
+            }
+        }
     }
 
     /// Finds where each string of `plain` ends, as if it stood behind `bytes`; returns where the last one does.

@@ -111,6 +111,7 @@ struct ColumnChunkReader {
             switch page.encoding {
             case .plain: if try table.append(plain: body, count: count) < body.byteCount { hasSlack = true }
             case .deltaLengthByteArray: try table.append(deltaLength: body, count: count)
+            case .deltaByteArray: try table.append(deltaPrefix: body, count: count)
             case .rleDictionary, .plainDictionary:
                 guard indexes != nil else { throw ParquetError(.corrupt("indexes without a dictionary")) }
                 // Out of its optional for the call, so that it is not copied.

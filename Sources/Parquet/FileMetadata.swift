@@ -25,6 +25,7 @@ package struct Encoding: RawRepresentable, Hashable, Sendable, CustomStringConve
     static let unknown = Encoding(rawValue: -1)
     package static let deltaBinaryPacked = Encoding(rawValue: 5)
     static let deltaLengthByteArray = Encoding(rawValue: 6)
+    static let deltaByteArray = Encoding(rawValue: 7)
     package static let rleDictionary = Encoding(rawValue: 8)
     static let byteStreamSplit = Encoding(rawValue: 9)
 

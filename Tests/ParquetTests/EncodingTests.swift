@@ -45,6 +45,33 @@ struct EncodingTests {
         }
     }
 
+    /// Shared lengths, the lengths of the rests, the rests.
+    private static func prefixed(_ shared: [Int64], _ rests: [String]) throws -> ByteTable {
+        var encoded: [UInt8] = []
+        for numbers in [shared, rests.map { Int64($0.utf8.count) }] {
+            let isPacked = DeltaBinaryPacked.encode(numbers.span, into: &encoded)
+            #expect(isPacked)
+        }
+        encoded += rests.joined().utf8
+        var table = ByteTable()
+        try table.append(deltaPrefix: encoded.span.bytes, count: shared.count)
+        return table
+    }
+
+    /// The example of parquet-format's Encodings.md, and what a page may not say.
+    @Test func stringsThatShareTheirBeginnings() throws {
+        let table = try Self.prefixed([0, 2, 0, 3], ["axis", "le", "babble", "yhood"])
+        #expect(try table == ByteTable(["axis", "axle", "babble", "babyhood"].map { [UInt8]($0.utf8) }))
+        for shared in [[1, 0], [0, -1], [0, 3], [.min, 0], [0, .max]] as [[Int64]] {
+            #expect(throws: ParquetError.self, "\(shared)") { try Self.prefixed(shared, ["ab", "c"]) }
+        }
+        let long = String(repeating: "x", count: 1 << 20)
+        let all = [0] + [Int64](repeating: 1 << 20, count: 256)
+        #expect(throws: ParquetError.self) {
+            try Self.prefixed(all, [long] + [String](repeating: "", count: 256))
+        }
+    }
+
     @Test func hybridRejects() {
         let bad: [(String, [UInt8], Int)] = [
             ("empty", [], 1), ("run of 0", [0x00, 0x01], 1), ("run past the end", [0x04, 0x01], 1),
