@@ -1,9 +1,9 @@
 """Judges many Parquet files as `check_file.py --strict --queries` judges one, with one process a reader.
 
-    python Tests/Independent/judge_files.py DIRECTORY [--one-in N] [--reader-python PYTHON]     exit 1 when one is wrong
+    python Tests/Independent/judge_files.py DIRECTORY [--reader-python PYTHON]     exit 1 when one is wrong
 
 DIRECTORY has files as Tests/EndToEnd/made_files.py keeps them: of any kind and layout, which their names and roots tell.
-`--one-in` takes a part of them, chosen by their names' hashes: of each kind and layout the same part.
+`--reader-python` adds the readers of another environment.
 """
 
 import argparse
@@ -81,16 +81,14 @@ def layout(report: dict) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--one-in", type=int, default=1)
     parser.add_argument("--reader-python", action="append", default=[])
     arguments = parser.parse_args()
     start = time.monotonic()
-    every = sorted(arguments.directory.rglob("*.parquet"))
-    paths = [path for path in every if int(path.stem.rsplit("_", 1)[1], 16) % arguments.one_in == 0]
+    paths = sorted(arguments.directory.rglob("*.parquet"))
     reports, readers, wrong = judge(paths, [sys.executable, *arguments.reader_python])
     kinds = Counter(f"{path.name.split('_')[0]} {layout(report)}" for path, report in reports.items())
     print(
-        f"parquet files: {len(paths):,} of {len(every):,} that the tests' services made ("
+        f"parquet files: {len(paths):,} that services made in tests ("
         f"{', '.join(f'{kind} {count:,}' for kind, count in sorted(kinds.items()))}), "
         f"{sum(report['rows'] or 0 for report in reports.values()):,} rows, {', '.join(readers)}: "
         f"{sum(report['checks'] for report in reports.values()):,} checks passed, {len(wrong)} failed, "
