@@ -8,7 +8,8 @@ swift build --build-tests "$@"
 czctl=$(swift build --show-bin-path)/czctl
 log=$(mktemp)
 evidence=$(mktemp -d)
-trap 'rm -rf "$log" "$evidence"' EXIT
+made=$(mktemp -d)
+trap 'rm -rf "$log" "$evidence" "$made"' EXIT
 
 # The simulated lives come after the tests on sockets: beside them, which take every core for minutes, a client that
 # means to speak at once speaks a minute later, and the server's timeouts are right to end it.
@@ -39,9 +40,11 @@ parquet=$(.venv/bin/python Tests/Independent/parquet_readers.py "$evidence") || 
 FUZZ_SEED=1 FUZZ_SECONDS=9 scripts/fuzz.sh "$@" | tee "$log"
 fuzzed=$(grep -a '^fuzz: .* executions' "$log")
 
-CZCTL=$czctl .venv/bin/python -m pytest -q Tests/EndToEnd 2>&1 | tee "$log"
+CIRRUS_FILES=$made CZCTL=$czctl .venv/bin/python -m pytest -q Tests/EndToEnd 2>&1 | tee "$log"
 end_to_end=$(sed -n 's/^\([0-9]*\) passed.*/\1/p' "$log" | tail -1)
 [ "${end_to_end:-0}" -gt 0 ] || { echo "test: no end-to-end test ran" >&2; exit 1; }
 
-printf '%s\n' "$durability" "$readers" "$parquet" "$fuzzed"
+files=$(.venv/bin/python Tests/Independent/judge_files.py "$made") || { echo "$files" >&2; exit 1; }
+
+printf '%s\n' "$durability" "$readers" "$parquet" "$files" "$fuzzed"
 echo "test: all passed: $swift_tests Swift tests, $end_to_end end-to-end tests"

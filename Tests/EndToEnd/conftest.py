@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import made_files
 from bucket import Bucket
 from cirrus import Cirrus
 from processes import Program, czctl_path
@@ -23,6 +24,13 @@ def no_secret_is_printed():
     services = [one for one in Program.started if str(czctl_path()) in one.arguments and "mock" not in one.arguments]
     for text in Cirrus.printed + [service.log.read_text(errors="replace") for service in services]:
         assert not SECRETS.search(text), f"a secret was printed: {SECRETS.search(text).group()[:300]}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item):
+    """Before the fixtures end: volumes are mounted still."""
+    if "tmp_path" in item.funcargs:
+        made_files.keep(item.funcargs["tmp_path"])
 
 
 @pytest.fixture

@@ -21,46 +21,14 @@ from remote_write import V1, V2, Sender, snappy
 from test_v2_sender import START_MS, STEP_MS, expected_rows, known_requests, send_all, series_labels
 from upload_api import API_KEY, UploadAPI
 
-CHECKER = ROOT / "Tests/Independent/check_file.py"
+sys.path.insert(0, str(ROOT / "Tests/Independent"))
+from native_rows import schemas  # noqa: E402
+
+JUDGE = ROOT / "Tests/Independent/judge_files.py"
+
 PROMOTED = ["namespace", "pod", "container", "node"]
 STALE = 0x7FF0000000000002
-TEXT, TIME = ["BYTE_ARRAY", "STRING"], ["INT64", "TIMESTAMP(MILLIS,UTC)"]
-WORD, DOUBLE = ["INT64", None], ["DOUBLE", None]
-
-
-def map_of_texts(name: str) -> list:
-    return [[name, "GROUP", "MAP"], ["key_value", "GROUP", None], ["key", *TEXT], ["value", *TEXT]]
-
-
-def list_of(name: str, kind: list) -> list:
-    return [[name, "GROUP", "LIST"], ["list", "GROUP", None], ["element", *kind]]
-
-
-SERIES = [["series_hash", *WORD], *([name, *TEXT] for name in PROMOTED), *map_of_texts("labels")]
-BUCKETS = [
-    element
-    for side in ("positive", "negative")
-    for name, kind in (("span_offsets", WORD), ("span_lengths", WORD), ("counts", WORD), ("counts_float", DOUBLE))
-    for element in list_of(f"{side}_{name}", kind)
-]
-SCHEMAS = {
-    "metrics": [
-        ["metric_name", *TEXT], ["timestamp", *TIME], ["value", *DOUBLE], ["is_stale", "BOOLEAN", None],
-        ["start_timestamp", *TIME], *SERIES,
-    ],
-    "histograms": [
-        ["metric_name", *TEXT], ["timestamp", *TIME], ["start_timestamp", *TIME], ["schema", *WORD],
-        ["count", *WORD], ["count_float", *DOUBLE], ["sum", *DOUBLE], ["zero_threshold", *DOUBLE],
-        ["zero_count", *WORD], ["zero_count_float", *DOUBLE], ["reset_hint", *TEXT], *BUCKETS,
-        *list_of("custom_values", DOUBLE), *SERIES,
-    ],
-    "exemplars": [
-        ["metric_name", *TEXT], ["timestamp", *TIME], ["value", *DOUBLE], *map_of_texts("exemplar_labels"), *SERIES,
-    ],
-    "metadata": [
-        ["metric_family", *TEXT], ["timestamp", *TIME], ["type", *TEXT], ["unit", *TEXT], ["help", *TEXT],
-    ],
-}  # fmt: skip
+KINDS = ("metrics", "histograms", "exemplars", "metadata")
 
 
 def bits(value: float) -> int:
@@ -127,15 +95,15 @@ def row_of(row: dict) -> tuple:
             row["start_timestamp"])  # fmt: skip
 
 
-def check_files(cirrus, kinds=tuple(SCHEMAS)):
+def check_files(cirrus, kinds=KINDS):
     for kind in kinds:
-        schema = SCHEMAS[kind]
-        for path in sorted((cirrus.destination / kind).rglob("*.parquet")):
-            spec = cirrus.home / f"{kind}.json"
-            spec.write_text(json.dumps(schema))
-            command = [sys.executable, CHECKER, path, "--native", spec, "--strict", "--queries"]
+        for path in (cirrus.destination / kind).rglob("*.parquet"):
+            names = pyarrow.parquet.read_schema(path).names
+            assert kind == "metadata" or names[names.index("series_hash") + 1 : names.index("labels")] == PROMOTED
+        if (cirrus.destination / kind).exists():
+            command = [sys.executable, JUDGE, cirrus.destination / kind]
             done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-            assert done.returncode == 0, f"{path}\n{done.stdout}\n{done.stderr}"
+            assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
 def test_samples_arrive_bit_for_bit(make_cirrus, encoder):
@@ -312,7 +280,7 @@ def test_histograms_exemplars_and_metadata_have_files_of_their_own(make_cirrus, 
     check_others(cirrus, series, wanted)
     paths = files(cirrus, "histograms")
     check_files(cirrus)
-    verified = [path for kind in SCHEMAS for path in files(cirrus, kind)]
+    verified = [path for kind in KINDS for path in files(cirrus, kind)]
     assert cirrus.command("verify", "--deep", *verified).returncode == 0
     remote = cirrus.command("verify", "--remote", "--config", cirrus.config, "-o", "json")
     assert json.loads(remote.stdout)["destinations"][0]["same"] == len(verified), remote.stdout
@@ -454,7 +422,7 @@ def test_documented_queries(make_cirrus, encoder):
 
 
 @pytest.mark.parametrize(
-    "label", sorted({name for schema in SCHEMAS.values() for name, *_ in schema} - {"key", "value", "list", "element"}
+    "label", sorted({name for schema in schemas([]).values() for name, *_ in schema} - {"key", "value", "list", "element"}
                     - {"key_value", "metric_family", "type", "unit", "help", *PROMOTED})
 )  # fmt: skip
 def test_no_label_takes_the_place_of_a_column(make_cirrus, label):

@@ -4,25 +4,23 @@
 
 DIRECTORY/parquet has a folder a case: `wal/` is the log before compaction, beside it stand the files that came out;
 DIRECTORY/native has the same of layout `native`.
-The rows they must hold are computed here, from the log as `wal_reader.py` reads it. Each file is then checked byte by
-byte by `check_file.py`, and read by every reader, each in a process of its own: some crash where others raise.
+The rows they must hold are computed here, from the log as `wal_reader.py` reads it. Each file is then judged by
+`judge_files.py`: byte by byte, and by every reader.
 """
 
-import argparse
 import hashlib
 import json
 import math
 import struct
-import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+import judge_files
 import native_rows
 import wal_reader
 
-READERS = ["pyarrow", "duckdb", "polars", "fastparquet", "datafusion"]
 HOUR = 3_600_000
 COST = 1
 # cluster_name and cloud_account_id of the tests that leave evidence.
@@ -121,52 +119,7 @@ def expected(case: Path) -> dict[Path, tuple[int, dict[str, str]]]:
     return found
 
 
-def structure(path: Path) -> tuple[list[str], dict]:
-    """What `check_file.py --strict --queries` finds wrong, and what it read."""
-    import check_file
-
-    check_file.ok.clear()
-    check_file.failed.clear()
-    options = argparse.Namespace(
-        native=None, any_schema=is_native(path), root="Sample" if is_native(path) else "ParquetMetric",
-        require={"crc", "page_index", "statistics"}, strict=True,
-    )  # fmt: skip
-    report = check_file.part1(str(path), options)
-    check_file.queries(str(path), report)
-    return [f"{name}: {detail}" for name, detail in check_file.failed], report
-
-
-def read_all(reader: str, paths: list[str]):
-    """In a process of its own: a line a file, before and after it is read."""
-    import check_file
-
-    schema = check_file.CLOUDZERO
-    for path in paths:
-        print(f"reading {path}", flush=True)
-        if is_native(Path(path)):
-            print(json.dumps(native_rows.reading(reader, path)), flush=True)
-        else:
-            print(json.dumps(check_file.run_reader(reader, path, schema)), flush=True)
-
-
-def readings(reader: str, paths: list[Path]) -> dict[Path, dict]:
-    command = [sys.executable, __file__, "--reader", reader, *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    found = {}
-    current = None
-    for text in done.stdout.splitlines():
-        if text.startswith("reading "):
-            current = Path(text.removeprefix("reading "))
-            found[current] = {"error": f"the process ended with {done.returncode}: {done.stderr.strip()[-200:]}"}
-        elif text.startswith("{"):
-            found[current] = json.loads(text)
-    return found
-
-
 def main() -> int:
-    if sys.argv[1] == "--reader":
-        read_all(sys.argv[2], sys.argv[3:])
-        return 0
     folders = [Path(sys.argv[1]) / name for name in ("parquet", "native")]
     cases = sorted(path for folder in folders for path in folder.iterdir() if path.is_dir())
     wanted: dict[Path, tuple[int, dict[str, str]]] = {}
@@ -174,30 +127,19 @@ def main() -> int:
         wanted |= expected(case)
     wrong = [f"{path}: {rows} rows of the log are in no file" for path, (rows, hashes) in wanted.items() if not hashes]
     paths = [path for path, (_, hashes) in wanted.items() if hashes]
-    for path in paths:
-        problems, report = structure(path)
-        wrong += [f"{path}: {problem}" for problem in problems]
-        hashes = report.get("hash") if not is_native(path) else wanted[path][1]  # it has none of nested columns
-        if hashes != wanted[path][1] or report.get("rows") != wanted[path][0]:
-            wrong.append(f"{path}: check_file.py reads other rows than the log's")
-    for reader in READERS:
-        read = [path for path in paths if reader in native_rows.READERS or not is_native(path)]
-        found = readings(reader, read)
-        for path in read:
-            reading = found.get(path, {"error": "not read: the process ended before"})
-            rows, hashes = wanted[path]
-            if "error" in reading:
-                wrong.append(f"{path}: {reader}: {reading['error']}")
-            elif reading["rows"] != rows:
-                wrong.append(f"{path}: {reader}: {reading['rows']} rows instead of {rows}")
-            else:
-                differing = [name for name in hashes if reading["hash"].get(name) != hashes[name]]
-                if differing:
-                    wrong.append(f"{path}: {reader}: not the log's values in {', '.join(differing)}")
+    # Every reader finds what the file's bytes say: it remains that these say what the log does.
+    reports, readers, problems = judge_files.judge(paths, [sys.executable])
+    wrong += problems
+    for path, report in reports.items():
+        rows, hashes = wanted[path]
+        found = report["hash"] or {}
+        differing = [name for name in hashes.keys() | found.keys() if hashes.get(name) != found.get(name)]
+        if report["rows"] != rows or differing:
+            wrong.append(f"{path}: {report['rows']} rows instead of {rows}; not the log's values: {sorted(differing)}")
     rows = sum(rows for rows, _ in wanted.values())
     print(
         f"parquet readers: {len(cases)} hostile logs, {len(paths)} files, {rows:,} rows, "
-        f"{', '.join(READERS)} and check_file.py: {len(wrong)} differences"
+        f"{', '.join(readers)} and check_file.py: {len(wrong)} differences"
     )
     for problem in wrong[:20]:
         print(f"  {problem}")
