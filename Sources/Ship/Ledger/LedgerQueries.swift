@@ -126,6 +126,15 @@ extension Ledger {
         }
     }
 
+    /// Kinds of the files that each destination has rows of, by its name.
+    package func kinds() throws(ShipError) -> [String: Set<String>] {
+        var query = try connection.prepare(
+            "SELECT DISTINCT destination, substr(file, 1, instr(file, '_') - 1) FROM shipment")
+        var kinds: [String: Set<String>] = [:]
+        while try query.step() { kinds[query.text(0), default: []].insert(query.text(1)) }
+        return kinds
+    }
+
     package func history(_ file: String, _ destination: String) throws(ShipError) -> [HistoryEntry] {
         var query = try connection.prepare(
             "SELECT at_ms, from_state, to_state, detail FROM history WHERE file = ? AND destination = ? ORDER BY id")
