@@ -10,7 +10,13 @@ let testSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableExperimentalFeature("Lifetimes"),
 ]
-let strict: [SwiftSetting] = testSettings + [.strictMemorySafety()]
+/// `_StringProcessing` is imported unasked, and one call of it links 0.4 MB into the image (docs/decisions/0006):
+/// without that import such a call does not compile.
+let strict: [SwiftSetting] =
+    testSettings + [
+        .strictMemorySafety(),
+        .unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"]),
+    ]
 /// Tens of thousands of simulated lives run through these modules in `make test`: they are optimised in debug builds
 /// too, with their assertions on.
 let optimized: [SwiftSetting] = [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]

@@ -44,7 +44,7 @@ extension Loaded {
 
     /// `http://user:password@host` as `http://***@host`.
     private func withoutUser(_ url: String) -> String {
-        guard let at = url.lastIndex(of: "@"), let scheme = url.firstRange(of: "://") else { return url }
-        return url[..<scheme.upperBound] + "***" + url[at...]
+        guard let at = url.lastIndex(of: "@") else { return url }
+        return url.prefix { $0 != ":" } + "://***" + url[at...]
     }
 }

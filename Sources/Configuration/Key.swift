@@ -36,7 +36,7 @@ package struct Key: Sendable {
         wrap: @escaping @Sendable (Content) -> Value?, unwrap: @escaping @Sendable (Value) -> Content?
     ) {
         self.path = path
-        environmentNames = variables ?? [path.uppercased().replacing(".", with: "_")]
+        environmentNames = variables ?? [String(path.uppercased().map { $0 == "." ? "_" : $0 })]
         self.type = type
         self.change = change
         self.meaning = meaning

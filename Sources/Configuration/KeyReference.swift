@@ -23,8 +23,10 @@ extension Key {
 
     private var markdownRow: String {
         let names = environmentNames.map { "`\($0)`" }.joined(separator: ", ")
-        let cells = ["`\(path)`", names, type.summary, defaultText, change.rawValue, meaning]
-        return "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |\n"
+        let cells = ["`\(path)`", names, type.summary, defaultText, change.rawValue, meaning].map {
+            $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
+        }
+        return "| \(cells.joined(separator: " | ")) |\n"
     }
 
     /// What holds when it is not set, as Markdown; empty: nothing.

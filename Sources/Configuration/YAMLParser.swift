@@ -100,7 +100,7 @@ struct YAMLEvent {
         default: break
         }
         let context = unsafe state.context.map { unsafe String(cString: $0) } ?? ""
-        if context == "while scanning a quoted scalar", text.contains("unexpected") {
+        if context == "while scanning a quoted scalar", text.hasPrefix("found unexpected") {
             return YAMLProblem(place: self.place(unsafe state.context_mark), reason: "this quote is never closed")
         }
         if text == "found character that cannot start any token" {

@@ -37,20 +37,21 @@ extension ShipmentPass {
     private static let tombstoneMilliseconds: Int64 = 90 * 86_400_000
 
     /// Removes local copies that every destination has: those past their retention, or, when space is short, the oldest
-    /// share of all of them. What is not delivered is never removed (I8).
+    /// share of all of them. What is not delivered is never removed (I8), wherever it was to go.
     func purge() async throws -> Int {
         try await context.ledger.forgetPurged(before: context.now - Self.tombstoneMilliseconds, limit: Self.purgeLimit)
+        try await sayWhatFormerDestinationsLack()
         let found = try usage()
         let (pressure, isInMemory) = (found.pressure, found.isInMemory)
         var purged = 0
         if let retention = context.options.uploadedRetention, !context.options.purgesLazily || pressure >= .medium {
             let before = context.now - Int64(retention / .milliseconds(1))
             let old = try await context.ledger.purgeable(
-                before: before, limit: Self.purgeLimit, by: senders.map(\.name))
+                before: before, limit: Self.purgeLimit, configured: senders.map(\.name))
             purged += try await purge(old)
         }
         guard try usage().pressure >= .high else { return purged }
-        let delivered = try await context.ledger.purgeable(before: .max, limit: .max, by: senders.map(\.name))
+        let delivered = try await context.ledger.purgeable(before: .max, limit: .max, configured: senders.map(\.name))
         // At the critical mark, and from the high one on in memory, two and a half times as many: by default a fifth of
         // them, and half.
         let isSevere = pressure == .critical || isInMemory
@@ -65,6 +66,21 @@ extension ShipmentPass {
                 metadata: ["removed": "\(removed)", "used_percent": "\(percentNow)"])
         }
         return purged + removed
+    }
+
+    /// Such files take space until somebody decides: in the log of each cycle, since no cycle sends them.
+    private func sayWhatFormerDestinationsLack() async throws {
+        let configured = senders.map(\.name)
+        let lacking = try await context.ledger.counts().filter {
+            $0.state.isUnsent && !configured.contains($0.destination)
+        }
+        guard !lacking.isEmpty else { return }
+        context.logger.warning(
+            "files that a destination lacks which is not configured any more are kept: name it again, or czctl abandon",
+            metadata: [
+                "count": "\(lacking.reduce(0) { $0 + $1.files })",
+                "destinations": "\(Set(lacking.map(\.destination)).sorted().joined(separator: ","))",
+            ])
     }
 
     private func purge(_ files: [String]) async throws -> Int {

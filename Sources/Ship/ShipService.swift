@@ -1,6 +1,7 @@
 package import DiskIO
 package import Logging
 internal import Metrics
+internal import Parquet
 internal import Synchronization
 
 /// The shipper: one of it a volume. `run` cycles until it is stopped; `pass` is one cycle, for `czctl drain` and tests.
@@ -104,6 +105,14 @@ package final class ShipService: Sendable {
     }
 
     package var isStopping: Bool { context.stop.isRaised }
+
+    /// Kinds of files that each destination is to have, by its name.
+    package var takenKinds: [String: [String]] {
+        Dictionary(
+            uniqueKeysWithValues: context.options.destinations.map { destination in
+                (destination.name, ReferenceID.Kind.allCases.filter(destination.takes).map(\.rawValue))
+            })
+    }
 
     /// What is not yet at every configured destination, and what is in `outbox/` and none of them takes.
     package func unsent() async throws(ShipError) -> UnsentSummary {

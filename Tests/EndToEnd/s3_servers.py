@@ -153,12 +153,12 @@ class Issuer:
         self.server.server_close()
 
 
-def put_in_outbox(data: Path, number: int, byte_count: int = 1000) -> tuple[str, bytes]:
+def put_in_outbox(data: Path, number: int, byte_count: int = 1000, kind: str = "metrics") -> tuple[str, bytes]:
     """A file as the compactor names it: the shipper sends bytes, whatever they are."""
     content = random.Random(number).randbytes(byte_count)
     start = 1_782_936_000_000 + number
     digest = hashlib.sha256(content).hexdigest()[:32]
-    name = f"metrics_{start}_{start}_{digest}.parquet"
+    name = f"{kind}_{start}_{start}_{digest}.parquet"
     (data / "outbox").mkdir(exist_ok=True)
     temporary = data / f".{name}"
     temporary.write_bytes(content)

@@ -13,6 +13,7 @@ from processes import czctl_path, wait_until
 from remote_write import Sender, snappy
 from s3_servers import put_in_outbox
 from test_v2_sender import START_MS, series_labels
+from upload_api import API_KEY, UploadAPI
 
 STATUS = ("status", "-o", "json", "--data")
 
@@ -72,6 +73,37 @@ def test_status_shows_the_last_minutes(make_cirrus, encoder):
     assert re.search(r"^INTAKE +\d+ samples/s in the last [\d.]+s   p99 .*   100 samples   ", text, re.MULTILINE), text
     line = re.compile(r"^SHIP .*   next in (1h|59m)", re.MULTILINE)
     wait_until(lambda: line.search(cirrus.command("status", "--data", cirrus.data).stdout), "the next cycle")
+
+
+def test_a_file_is_ready_for_the_destinations_that_take_its_kind(make_cirrus, tmp_path):
+    """The upload API takes samples alone: also of the files that no cycle has met yet."""
+    api = UploadAPI()
+    try:
+        key = tmp_path / "api-key"
+        key.write_text(API_KEY)
+        cirrus = make_cirrus(
+            destinations=[{"kind": "directory", "path": str(tmp_path / "lake")}, {"kind": "cloudzero"}],
+            cloudzero={"api_key_path": str(key), "host": api.host, "use_http": True, "send_interval": "1h"},
+        )
+
+        def check_ready(first: int):
+            """Two files come: of samples, and of something else."""
+            put_in_outbox(cirrus.data, first)
+            put_in_outbox(cirrus.data, first + 1, kind="histograms")
+            answer = cirrus.status()
+            ready = {destination["name"]: destination["files"]["ready"] for destination in answer["destinations"]}
+            assert ready == {"cloudzero": 1, "directory": 2}
+            assert answer["files"]["ready"] == answer["unsent"]["files"] == 2
+
+        put_in_outbox(cirrus.data, 0)
+        shipper = cirrus.start("shipper")
+        wait_until(lambda: not list((cirrus.data / "outbox").iterdir()), "the first delivery")
+        check_ready(1)  # by the kinds that the shipper names: nobody has a row of histograms
+        assert cirrus.command("ship", "--data", cirrus.data).returncode == 0
+        assert shipper.stop() == 0
+        check_ready(3)  # by the rows of the ledger
+    finally:
+        api.stop()
 
 
 def test_status_of_a_killed_service(make_cirrus, encoder):

@@ -245,24 +245,6 @@ import Testing
         #expect(try volume.names(volume.layout.outbox) == [name])
     }
 
-    @Test func whatADestinationLacksThatIsNoMoreConfiguredHoldsNothing() async throws {
-        let volume = try TestVolume()
-        try volume.addFile(1)
-        let blocked = volume.layout.root + "/blocked"
-        try volume.fileSystem.publish([1], at: blocked)
-        let gone = DestinationOptions.directory(name: "b", path: blocked + "/x", hive: false)
-        do {
-            let shipper = try TestShipper(volume, [volume.directory, gone]) { $0.maxRetries = 0 }
-            #expect(await shipper.pass().unsent.files == 1)
-        }
-        let shipper = try TestShipper(volume, [volume.directory]) { $0.uploadedRetention = .seconds(60) }
-        #expect(await shipper.pass().unsent.files == 0)
-        #expect(try await shipper.service.unsent().files == 0)
-        shipper.clock.advance(.seconds(86_400))
-        #expect(await shipper.pass().purged == 1)
-        #expect(try await shipper.ledger.unsent().files == 1, "its row still says what it lacks")
-    }
-
     @Test func theShareThatGoesIsOfFilesHoweverManyDestinationsHaveThem() async throws {
         let volume = try TestVolume()
         for number in 0..<20 { try volume.addFile(number, bytes: [UInt8](repeating: UInt8(number), count: 100 << 10)) }

@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// What one attempt to deliver one file came to.
 package enum UploadOutcome: Sendable, Equatable {
     case uploaded(Receipt)

@@ -80,16 +80,17 @@ extension Ledger {
         return ("destination IN (\(places))", destinations.map { .text($0) })
     }
 
-    /// Delivered files, everywhere before `milliseconds`, whose local copies may go: the oldest, at most `limit` names.
-    /// - Parameter destinations: who has to have them. One that the configuration does not name any more keeps nothing.
+    /// Files whose local copies may go (I8): those that every destination has for which they ever were, also one that
+    /// the configuration does not name any more, since before `milliseconds`. The oldest, at most `limit` names.
+    /// - Parameter destinations: those of the configuration. What an operator gave up at another one holds no file.
     package func purgeable(
-        before milliseconds: Int64, limit: Int, by destinations: [String]? = nil
+        before milliseconds: Int64, limit: Int, configured destinations: [String]? = nil
     ) throws(ShipError) -> [String] {
-        let (condition, values) = Self.among(destinations)
+        let (isConfigured, values) = Self.among(destinations)
         var query = try connection.prepare(
             """
-            SELECT file FROM shipment WHERE \(condition) GROUP BY file
-            HAVING MIN(state IN ('uploaded', 'purging', 'purged'))
+            SELECT file FROM shipment GROUP BY file
+            HAVING MIN(state IN ('uploaded', 'purging', 'purged') OR (state = 'abandoned' AND NOT (\(isConfigured))))
             AND MAX(state IN ('uploaded', 'purging')) AND MAX(COALESCE(uploaded_ms, 0)) < ?
             ORDER BY MAX(COALESCE(uploaded_ms, 0)), file LIMIT ?
             """)
@@ -123,6 +124,15 @@ extension Ledger {
                 try connection.run("DELETE FROM history WHERE file = ?", .text(file))
             }
         }
+    }
+
+    /// Kinds of the files that each destination has rows of, by its name.
+    package func kinds() throws(ShipError) -> [String: Set<String>] {
+        var query = try connection.prepare(
+            "SELECT DISTINCT destination, substr(file, 1, instr(file, '_') - 1) FROM shipment")
+        var kinds: [String: Set<String>] = [:]
+        while try query.step() { kinds[query.text(0), default: []].insert(query.text(1)) }
+        return kinds
     }
 
     package func history(_ file: String, _ destination: String) throws(ShipError) -> [HistoryEntry] {

@@ -1,3 +1,4 @@
+internal import Bytes
 internal import CSQLite
 
 /// The ledger's tables, as numbered steps that only go forward. A released step never changes: a new one is added.
@@ -85,8 +86,8 @@ enum Schema {
     /// The check met a page that the medium does not give back: "... error code=266". That is no damage of the file:
     /// it is read again at the next start.
     private static func readErrorCode(_ verdict: String) -> Int32? {
-        guard let text = verdict.split(separator: "error code=").dropFirst().last,
-            let code = Int32(text.prefix { $0.isNumber }), code & 0xFF == SQLITE_IOERR
+        guard let mark = verdict.firstRange(of: "error code="),
+            let code = Int32(verdict[mark.upperBound...].prefix { $0.isNumber }), code & 0xFF == SQLITE_IOERR
         else { return nil }
         return code
     }

@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// How the outside is reached (`http.*`).
 package struct NetworkOptions: Sendable {
     /// URL of a proxy, perhaps with user and password: never printed. Nil: the environment's.

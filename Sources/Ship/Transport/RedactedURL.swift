@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// A URL whose query is a secret: a presigned URL lets whoever reads it write. It prints only up to the `?`, in every
 /// way Swift prints things; `text` is for the transport and the ledger alone.
 package struct RedactedURL: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible,

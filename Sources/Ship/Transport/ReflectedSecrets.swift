@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// A server may repeat what it was sent, in whatever it answers, and its words go into the log and the ledger. So what
 /// was secret in the request is taken out of the answer before anybody reads it.
 extension HTTPRequest {

@@ -19,6 +19,8 @@ struct FileSurvey: Sendable {
     private(set) var strangers = 0
     private(set) var counts: [StateCount] = []
     private(set) var destinations: [DestinationSummary] = []
+    /// Kinds of the files that each destination has rows of.
+    private(set) var kinds: [String: Set<String>] = [:]
     private(set) var unsent = UnsentSummary(files: 0, bytes: 0, rows: 0)
     /// Bytes of the last day's files, and the milliseconds they came in.
     private(set) var growth: (bytes: Int64, milliseconds: Int64)?
@@ -73,11 +75,12 @@ struct FileSurvey: Sendable {
                 Sums(
                     counts: try await ledger.counts(), destinations: try await ledger.destinations(),
                     unsent: try await ledger.unsent(), quarantined: try await ledger.list(.states([.quarantined])),
-                    states: try await ledger.states(of: names), growth: try await ledger.growth())
+                    states: try await ledger.states(of: names), kinds: try await ledger.kinds(),
+                    growth: try await ledger.growth())
             }
             guard let found else { return [] }
             (counts, destinations, unsent) = (found.counts, found.destinations, found.unsent)
-            growth = found.growth
+            (kinds, growth) = (found.kinds, found.growth)
             lastQuarantined = found.quarantined.map(\.changedMilliseconds).max()
             return Set(zip(names, found.states).filter { !$0.1.isEmpty }.map(\.0))
         } catch let error as ShipError {
@@ -93,6 +96,7 @@ struct FileSurvey: Sendable {
         let quarantined: [Shipment]
         /// Of each name, by destination.
         let states: [[String: ShipmentState]]
+        let kinds: [String: Set<String>]
         let growth: (bytes: Int64, milliseconds: Int64)?
     }
 }

@@ -129,10 +129,22 @@ extension StatusReport.Compaction {
 }
 
 extension StatusInputs {
-    /// Files by state at one destination, or at all of them together. What no row knows is ready everywhere.
+    /// What no row knows yet and `destination` is to have; nil: any of them. A shipper that runs says who takes which
+    /// kinds. Without one the rows do: a kind that nobody has rows of may be for everybody.
+    private func undiscovered(for destination: String?) -> [FileSurvey.Undiscovered] {
+        guard let destination else { return files.undiscovered }
+        return files.undiscovered.filter { file in
+            let kind = String(file.name.prefix { $0 != "_" })
+            if let taken = shipper?.takenKinds { return taken[destination]?.contains(kind) ?? false }
+            let isKnown = files.kinds.values.contains { $0.contains(kind) }
+            return !isKnown || files.kinds[destination]?.contains(kind) ?? false
+        }
+    }
+
+    /// Files by state at one destination, or at all of them together.
     fileprivate func fileCounts(of destination: String?) -> StatusReport.Files {
         var files = StatusReport.Files()
-        files.ready = Int64(self.files.undiscovered.count)
+        files.ready = Int64(undiscovered(for: destination).count)
         for count in self.files.counts where destination == nil || count.destination == destination {
             switch count.state {
             case .discovered, .allocated: files.ready += count.files
@@ -173,7 +185,7 @@ extension StatusInputs {
                 files.counts.filter { $0.destination == name && states.contains($0.state) }.reduce(0) { $0 + $1.rows }
             }
             let inLog = Int64(clamping: log.rows)
-            let waiting = files.undiscovered.filter { ReferenceID($0.name)?.kind.isOfSamples ?? false }
+            let waiting = undiscovered(for: name).filter { ReferenceID($0.name)?.kind.isOfSamples ?? false }
             let inOutbox = rows(.discovered, .allocated, .uploading, .failed) &+ Self.rows(waiting)
             let uploaded = rows(.uploaded, .purging, .purged)
             let (abandoned, quarantined) = (rows(.abandoned), rows(.quarantined))

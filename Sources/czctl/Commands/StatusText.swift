@@ -1,3 +1,4 @@
+internal import Bytes
 internal import DiskIO
 internal import Ship
 internal import WAL

@@ -66,6 +66,8 @@ struct LiveStatus: Codable, Sendable {
     var compactingPercent: Int?
     var compactionError: String?
     var shipLastError: String?
+    /// Of files, that each destination of the shipper takes, by its name.
+    var takenKinds: [String: [String]]?
     /// Until the next cycle of the shipper; nil while one runs.
     var nextShipSeconds: Double?
 }

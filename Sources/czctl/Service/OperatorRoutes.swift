@@ -1,3 +1,4 @@
+internal import Bytes
 internal import HTTPServer
 internal import Metrics
 internal import NIOCore

@@ -336,6 +336,7 @@ final class Service: Sendable {
                 status.compactingPercent = collector.compactor.compactingPercent
                 status.compactionError = collector.compactor.lastError
             }
+            status.takenKinds = shipper?.ship.takenKinds
             status.shipLastError = shipper?.ship.lastReport?.failures.first
             status.nextShipSeconds = shipper?.ship.untilNextCycle?.inSeconds
             return status

@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Compactor
 internal import Configuration
 internal import DiskIO

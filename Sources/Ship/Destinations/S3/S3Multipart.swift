@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Digest
 internal import DiskIO
 internal import Logging
@@ -199,8 +200,10 @@ extension S3Sender {
             return
         }
         let name = key.split(separator: "/").last.map(String.init) ?? key
-        let uploads = String(decoding: response.body, as: UTF8.self).split(separator: "<Upload>").dropFirst()
-        for upload in uploads.map(String.init) {
+        var rest = String(decoding: response.body, as: UTF8.self)[...]
+        while let mark = rest.firstRange(of: "<Upload>") {
+            rest = rest[mark.upperBound...]
+            let upload = String(rest[..<(rest.firstRange(of: "<Upload>")?.lowerBound ?? rest.endIndex)])
             let found = ServerWords.between("<Key>", "</Key>", upload)
             let id = ServerWords.between("<UploadId>", "</UploadId>", upload)
             guard found == name || found.hasSuffix("/" + name), !id.isEmpty else { continue }

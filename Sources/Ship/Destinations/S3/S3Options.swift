@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Parquet
 
 /// A bucket of S3, or of a service that speaks its protocol.

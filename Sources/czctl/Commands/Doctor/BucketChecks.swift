@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Configuration
 internal import Digest
 internal import DiskIO
@@ -104,7 +105,7 @@ struct BucketPlace: Equatable, Sendable {
         var endpoint = destination.endpoint ?? "https://s3.\(destination.region).\(domain)"
         while endpoint.hasSuffix("/") { endpoint.removeLast() }
         scheme = endpoint.hasPrefix("http://") ? "http" : "https"
-        let rest = endpoint.split(separator: "://", maxSplits: 1).last ?? ""
+        let rest = endpoint.firstRange(of: "://").map { endpoint[$0.upperBound...] } ?? endpoint[...]
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
         let host = String(rest[..<slash])
         let name = NetworkPlace(host, defaultPort: 0).host

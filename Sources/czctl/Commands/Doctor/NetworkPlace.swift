@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Configuration
 internal import NIOCore
 internal import NIOPosix
@@ -64,9 +65,9 @@ struct ProxyChoice: Equatable, Sendable {
             settings.noProxy.isEmpty
             ? listed.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init) : settings.noProxy
         guard !around.contains(where: { goesAround($0, host) }) else { return nil }
-        let parts = url.split(separator: "://", maxSplits: 1)
-        let kind = parts.count == 2 ? String(parts[0]) : "http"
-        let rest = (parts.last ?? "").prefix { $0 != "/" }
+        let mark = url.firstRange(of: "://")
+        let kind = mark.map { String(url[..<$0.lowerBound]) } ?? "http"
+        let rest = url[(mark?.upperBound ?? url.startIndex)...].prefix { $0 != "/" }
         let authority = String(rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest)
         return ProxyChoice(authority: authority, shown: "\(kind)://\(authority)", origin: origin)
     }
