@@ -78,8 +78,18 @@ struct Query: ParsableCommand {
                     ])
             }
             print(table.text(options.style))
-            printError("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read")
+            printNote("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read")
         }
+    }
+
+    private func volumeFiles() async throws -> [String] {
+        let layout = try target.layout()
+        let paths = try Self.files(of: layout, .metrics)
+        if paths.isEmpty, let purged = await PurgedFiles.of(layout) {
+            // A configuration that cannot be used is no matter of a query.
+            purged.tell(layout, try? target.settings())
+        }
+        return paths
     }
 
     /// Those that are gone count as nothing.

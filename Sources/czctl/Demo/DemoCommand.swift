@@ -43,6 +43,8 @@ struct Demo: AsyncParsableCommand {
     @Flag(help: "Ship to a mock of CloudZero's upload API, with faults.")
     var mockAPI = false
 
+    @OptionGroup var voice: VoiceOptions
+
     func validate() throws {
         _ = try duration()
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
