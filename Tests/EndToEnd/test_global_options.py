@@ -179,3 +179,18 @@ def test_a_flag_that_makes_no_sense_is_refused_with_a_reason():
     for command in ("run", "send", "config check", "version"):
         told = run(*command.split(), "--data", "x")
         assert told.returncode == 2 and f"cannot take --data for {command}: " in told.stderr, told.stderr
+
+
+def test_send_says_that_it_waits(tmp_path):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api/v1/write"
+    command = ["send", "--generate", "1", "--retry-for", "3", "--url", url]
+    told = run(*command)
+    (line,) = [line for line in told.stderr.splitlines() if "waiting" in line]
+    assert told.returncode == 5 and url in line and line.endswith(": connection refused"), told.stderr
+    assert run(*command, "--quiet").stderr == ""
+    # Somebody who takes the connection and says nothing.
+    with socket.create_server(("127.0.0.1", port)):
+        program = Program([czctl_path(), *command], tmp_path / "log")
+        wait_until(lambda: "waiting for " + url in program.log.read_text(), "the note")
+        program.kill()

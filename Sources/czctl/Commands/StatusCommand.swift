@@ -12,7 +12,7 @@ struct Status: AsyncParsableCommand {
             ledger, shared, while it is copied. A running service adds its numbers. With --url, or CZCTL_URL, \
             it is that service's own report, over its port.
 
-            Exit codes: 0 fine, or stopped; 3 degraded: a service runs and is not ready, or starts or \
+            Exit codes: 0 fine, stopped or drained; 3 degraded: a service runs and is not ready, or starts or \
             hangs and does not answer, or files wait and no shipper runs, or log, compaction or uploads fail, or the \
             volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
             manifest or a segment is damaged; 4 no such directory, or no volume; 5 nobody answers at the \
