@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMON = {"help", "version"}  # of every command: said once, in czctl(1)
+COMMON = {"help", "version", "verbose", "quiet"}  # of every command: said once, in czctl(1)
 
 
 def dump(czctl: Path) -> dict:
@@ -28,10 +28,11 @@ def names(argument: dict) -> str:
 
 
 def shown(command: dict) -> list[dict]:
+    hidden = set() if command["commandName"] == "czctl" else COMMON
     return [
         argument
         for argument in command.get("arguments", [])
-        if argument["shouldDisplay"] and argument.get("valueName") not in COMMON
+        if argument["shouldDisplay"] and argument.get("valueName") not in hidden
     ]
 
 

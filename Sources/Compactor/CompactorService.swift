@@ -260,14 +260,14 @@ package final class CompactorService: Sendable {
             logger.info(
                 "compacted",
                 metadata: [
-                    "segments": "\(plan.first)-\(plan.last)", "rows": "\(report.rows("written"))",
+                    "segment_range": "\(plan.first)-\(plan.last)", "rows": "\(report.rows("written"))",
                     "files": "\(report.files.count)", "seconds": "\(duration.inSeconds)",
                 ])
         }
         if report.rows("quarantined") > 0 {
             logger.error(
                 "rows lost to damaged segments; copies are in quarantine/",
-                metadata: ["rows": "\(report.rows("quarantined"))", "segments": "\(plan.first)-\(plan.last)"])
+                metadata: ["rows": "\(report.rows("quarantined"))", "segment_range": "\(plan.first)-\(plan.last)"])
         }
         onPublish(report)
         do {

@@ -25,6 +25,8 @@ struct CzCtl: AsyncParsableCommand {
             ExitCodesTopic.self, StatesTopic.self, WALFormatTopic.self, ConfigurationTopic.self,
         ])
 
+    @OptionGroup var voice: VoiceOptions
+
     /// Not async: what Swift makes of that gives the main thread up by unwinding its stack, and the image's program has
     /// no tables for it.
     nonisolated static func main() {
@@ -54,6 +56,19 @@ struct CzCtl: AsyncParsableCommand {
         return words
     }()
 
+    /// The command that was called, as it is called again: `files list`.
+    static let command: String = {
+        let given = words.dropFirst().filter { !$0.hasPrefix("-") }
+        guard let first = given.first else { return "status" }
+        let below = [
+            "files": ["list", "describe"], "segments": ["list", "describe"], "inspect": ["parquet", "wal"],
+            "config": ["check", "print", "explain", "migrate", "schema"],
+        ]
+        // Without one of them the first is meant.
+        guard let names = below[first] else { return first }
+        return "\(first) \(given.dropFirst().first.flatMap { names.contains($0) ? $0 : nil } ?? names[0])"
+    }()
+
     /// `czctl --config FILE` without a subcommand is `run`: the original starts as `app -config FILE`.
     private static func arguments(_ given: [String]) -> [String] {
         let isConfig = { (text: String) in
@@ -65,6 +80,7 @@ struct CzCtl: AsyncParsableCommand {
     /// Ends at once: at an exit libraries give up what their threads, which still run, go on using. libcrypto's locks
     /// made one `verify --remote` of 600 crash.
     private static func leave(_ status: Int32) -> Never {
+        TemporaryDirectory.removeAll()
         let code = fflush(nil) == 0 ? 0 : errno
         // Also what an earlier flush could not write.
         if code != 0 || clinux_output_failed() != 0, !Console.isReaderGone {
@@ -78,7 +94,8 @@ struct CzCtl: AsyncParsableCommand {
     private static func end(with error: any Error) -> Never {
         if let failure = error as? CommandFailure {
             printError("czctl: \(failure)")
-            if let advice = failure.advice { printError("Try: \(Advice.here(advice, words: words))") }
+            printCauses(of: failure)
+            if let advice = failure.advice { printNote("Try: \(Advice.here(advice, words: words))") }
             leave(failure.status.rawValue)
         }
         if let code = error as? ExitCode { leave(code.rawValue) }
@@ -87,11 +104,18 @@ struct CzCtl: AsyncParsableCommand {
             print(fullMessage(for: error))
             leave(0)
         case .validationFailure:
+            if let failure = ForeignOption.failure(words, command: command) { end(with: failure) }
             printError(fullMessage(for: error))
             leave(ExitStatus.usage.rawValue)
         default:
             printError("czctl: \(error)")
+            printCauses(of: error)
             leave(ExitStatus.error.rawValue)
         }
+    }
+
+    private static func printCauses(of error: any Error) {
+        guard Voice.isVerbose else { return }
+        for line in CauseChain(of: error).lines { printError("  because: \(line)") }
     }
 }

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from parquet_rows import files_below
-from processes import czctl_path, wait_until
+from processes import clean_environment, czctl_path, wait_until
 from receiver import NOW, Receiver, labels, samples_of
 from remote_write import STALE, Sender, from_bits, snappy
 from test_receiver import QUIET, one_series
@@ -151,6 +151,23 @@ def test_kept_segments(make_cirrus, encoder, tmp_path):
     assert kinds == ["histograms", "metrics", "metrics"]
     balance = cirrus.status()["balance"][0]
     assert balance["total"] == balance["uploaded"] == 2 * len(one_series("x")[0][1])
+
+
+def test_a_copy_goes_with_its_reader(receiver, tmp_path):
+    """A kept segment is read from a copy, which is nobody's once `head` has what it wanted."""
+    for n in range(10):
+        series = [(labels("many", n=str(n)), [(NOW + at, 1.0) for at in range(1000)])]
+        assert receiver.post("v1", receiver.body("v1", series))[0] == 204
+    receiver.program.stop()
+    segment = max((receiver.cirrus.data / "wal").glob("*.wal"), key=lambda path: b"many" in path.read_bytes())
+    kept, copies = tmp_path / f"{segment.stem}.kept", tmp_path / "copies"
+    kept.write_bytes(segment.read_bytes())
+    copies.mkdir()
+    environment = clean_environment() | {"TMPDIR": str(copies)}
+    with subprocess.Popen([czctl_path(), "cat", kept], stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+    assert process.returncode == 0 and list(copies.iterdir()) == []
 
 
 def test_damage_is_told_and_the_rest_printed(receiver):

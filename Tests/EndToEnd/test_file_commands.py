@@ -173,6 +173,24 @@ def test_abandon_tells_the_upload_api(make_cirrus, bucket, encoder):
     assert service.stop() == 0
 
 
+def test_purged_files_are_told_where_none_is_found(slow, encoder):
+    service = slow.start()
+    store(slow, encoder, "purged")
+    settle(slow)
+    assert service.stop() == 0
+    wanted = [["files", "list", "--config", slow.config], ["query", "--config", slow.config]]
+    for command in wanted:
+        assert "purged" not in slow.command(*command).stderr
+    run(slow, "purge", "--uploaded", "--older-than", "0s", "--data", slow.data, "--yes")
+    for command in wanted:
+        told = slow.command(*command)
+        note = f"czctl: 1 file is purged; delivered copies in directory ({slow.destination})"
+        assert told.returncode == 0 and note in told.stderr, told.stderr
+        assert slow.command(*command, "--quiet").stderr == ""
+    listed = slow.command("files", "list", "--data", slow.data, "--state", "failed")
+    assert listed.stderr == "", "none of that state has another reason"
+
+
 def test_purge(slow, encoder):
     service = slow.start()
     store(slow, encoder, "first")

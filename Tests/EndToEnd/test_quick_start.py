@@ -8,9 +8,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import duckdb
@@ -193,6 +195,32 @@ def test_a_demo_over_what_a_killed_one_left(tmp_path):
     first.process.wait(timeout=60)
     second = subprocess.run([*map(str, demo), "--for", "2s"], capture_output=True, text=True, timeout=120)
     assert second.returncode == 0 and "Nothing lost." in second.stdout, second.stdout + second.stderr
+
+
+def test_a_demo_takes_no_volume_but_a_demos(shipped, tmp_path):
+    shipped.drain()
+    shipped.programs[0].stop()
+    told = shipped.command(*demo("--data", shipped.data, "--port", free_port(), "--for", "1s")[1:])
+    assert told.returncode == 1 and "it is a volume, and no demo's" in told.stderr, told.stderr
+    assert "Try: czctl demo --data OTHER_DIRECTORY" in told.stderr
+    assert not (shipped.data / "DEMO").exists()
+    arguments = demo("--data", tmp_path / "new", "--port", free_port(), "--for", "1s")[1:]
+    for words in ([], ["of an earlier demo: this one adds to it"]):
+        told = shipped.command(*arguments)
+        assert told.returncode == 0 and told.stderr.count("earlier demo") == len(words), told.stderr
+
+
+def test_an_interrupt_after_a_demos_time_is_heard(tmp_path):
+    """What is left is sent then, which may take a while: nobody waits for the signal any more, and it ends at once."""
+    data = tmp_path / "demo"
+    program = Program(demo("--data", data, "--port", free_port(), "--for", "2s"), tmp_path / "log")
+    wait_until(lambda: (data / "ledger.sqlite").exists() and "file  " in program.log.read_text(), "a delivered file")
+    with sqlite3.connect(data / "ledger.sqlite", isolation_level=None, timeout=30) as ledger:
+        ledger.execute("begin exclusive")  # the drain waits for it
+        time.sleep(4)
+        assert program.running, program.tail()
+        program.process.send_signal(signal.SIGINT)
+        assert program.wait_end(10) == 130
 
 
 def demo(*arguments) -> list:

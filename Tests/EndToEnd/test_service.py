@@ -1,14 +1,18 @@
 """What a running service can be asked to do and to say of itself, without a shell: reload, readiness, state."""
 
 import json
+import os
 import signal
+import socket
 import sqlite3
 
 import requests
 import yaml
 
 from processes import Program, answers, czctl_path, wait_until
+from remote_write import Sender, snappy
 from s3_servers import put_in_outbox
+from test_receiver import one_series
 
 
 def change(cirrus, **keys):
@@ -70,7 +74,7 @@ def test_what_is_refused_is_in_the_log_once(make_cirrus):
         assert requests.post(cirrus.write_url, b"no snappy", headers=headers, timeout=10).status_code == 400
     assert requests.post(cirrus.write_url, b"", headers={"Content-Type": "text/html"}, timeout=10).status_code == 415
     (line,) = [json.loads(x) for x in service.log.read_text().splitlines() if "a request is refused" in x]
-    assert line["level"] == "warning" and line["status"] == "400" and "not a snappy block" in line["answer"]
+    assert line["level"] == "warning" and line["status"] == 400 and "not a snappy block" in line["answer"]
 
 
 def test_state(make_cirrus):
@@ -85,8 +89,32 @@ def test_state(make_cirrus):
     assert "unsent_files" in parts["shipping"] and "is_running" in parts["compaction"]
     service.process.send_signal(signal.SIGUSR1)
     line = json.loads(wait_until(lambda: [x for x in service.tail().splitlines() if '"msg":"state"' in x], "a line")[0])
-    assert line["intake.in_flight_bytes"] == "0" and int(line["process.resident_bytes"]) > 1 << 20
+    assert line["intake.in_flight_bytes"] == 0 and line["process.resident_bytes"] > 1 << 20
     assert answers(cirrus.url + "/livez"), "it lives"
+
+
+def test_a_port_that_is_taken_names_its_holder(make_cirrus):
+    cirrus = make_cirrus()
+    with socket.create_server(("127.0.0.1", cirrus.port)):
+        told = cirrus.command("collector", "--config", cirrus.config)
+    assert told.returncode == 1 and f"pid {os.getpid()} (" in told.stderr, told.stderr
+    assert f"cannot listen on 127.0.0.1:{cirrus.port}: address already in use" in told.stderr
+
+
+def test_counts_in_the_log_are_numbers(make_cirrus, encoder):
+    cirrus = make_cirrus()
+    service = cirrus.start()
+    assert Sender(cirrus.port).post(snappy(encoder.v1(one_series("counted"))))[0] == 204
+    cirrus.drain()
+    assert service.stop() == 0
+    lines = {line["msg"]: line for line in map(json.loads, service.log.read_text().splitlines())}
+    assert lines["listening"]["port"] == cirrus.port and isinstance(lines["listening"]["version"], str)
+    recovered, compacted = lines["log recovered"], lines["compacted"]
+    assert (recovered["segments"], recovered["bytes"]) == (0, 0) and isinstance(recovered["newest"], str)
+    assert compacted["rows"] == len(one_series("counted")[0][1]) and compacted["files"] == 1
+    assert isinstance(compacted["seconds"], float) and isinstance(compacted["segment_range"], str)
+    cycle = lines["Successfully ran the shipper cycle"]
+    assert {type(cycle[key]) for key in ("uploaded", "failed", "quarantined", "unsent")} == {int}
 
 
 def test_state_is_for_those_who_asked_for_it(make_cirrus):

@@ -57,6 +57,20 @@ def test_status_live_then_stopped(make_cirrus, encoder):
     assert json.dumps(live) != json.dumps(stopped)
 
 
+def test_a_drained_service_is_no_fault(make_cirrus, encoder):
+    """It goes on running, as its preStop hook has asked it to: nothing is left, and nothing is wrong."""
+    cirrus = make_cirrus()
+    cirrus.start()
+    series = [(series_labels(n, "drained"), [(START_MS, float(n))]) for n in range(10)]
+    assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    cirrus.drain()
+    answer = check(cirrus, "running")
+    assert answer["problems"] == [] and answer["services"][0]["readiness"] == "draining"
+    text = cirrus.command("status", "--data", cirrus.data)
+    assert text.returncode == 0 and "DRAINED: nothing is left" in text.stdout.splitlines()[0], text.stdout
+    assert requests.get(cirrus.url + "/readyz", timeout=10).status_code == 503
+
+
 def test_status_shows_the_last_minutes(make_cirrus, encoder):
     cirrus = make_cirrus(cloudzero={"send_interval": "1h"})
     cirrus.start()

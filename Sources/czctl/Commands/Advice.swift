@@ -13,8 +13,9 @@ enum Advice {
     static func here(_ text: String, words: [String]) -> String {
         let command = text.prefix { $0 != "," && $0 != ";" && $0 != "|" }
         let parts = command.split(separator: " ")
-        guard parts.count > 1, parts[0] == "czctl", commands.contains(String(parts[1])), words.count > 1,
-            commands.contains(words[1]) || words[1] == "import", !parts.contains(where: { isFlag(String($0)) })
+        guard parts.count > 1, parts[0] == "czctl", commands.contains(String(parts[1])),
+            let called = words.dropFirst().first(where: { !$0.hasPrefix("-") }),
+            commands.contains(called) || called == "import", !parts.contains(where: { isFlag(String($0)) })
         else { return text }
         var given: [String] = []
         for (index, word) in words.enumerated() where isFlag(word) {

@@ -33,6 +33,7 @@ struct Cat: ParsableCommand {
     var files: [String] = []
 
     @OptionGroup var target: DataOptions
+    @OptionGroup var voice: VoiceOptions
 
     @Option(name: .shortAndLong, help: "text, json or jsonl (one object a line, both), or csv (of Parquet files).")
     var output = CatOutput.text

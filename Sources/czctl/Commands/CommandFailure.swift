@@ -15,17 +15,20 @@ enum ExitStatus: Int32, Sendable {
     case interrupted = 130
 }
 
-/// Why a command ends: printed as `czctl: <message>` and `Try: <advice>`.
-struct CommandFailure: Error, Equatable, Sendable, CustomStringConvertible {
+/// Why a command ends: printed as `czctl: <message>` and `Try: <advice>`, with `-v` the causes between them.
+struct CommandFailure: Error, Sendable, CustomStringConvertible {
     let status: ExitStatus
     let message: String
     /// A command, or a few words, that bring the user further.
     let advice: String?
+    /// What was caught, where the message is made of it.
+    let cause: (any Error)?
 
-    init(_ status: ExitStatus, _ message: String, try advice: String? = nil) {
+    init(_ status: ExitStatus, _ message: String, try advice: String? = nil, because cause: (any Error)? = nil) {
         self.status = status
         self.message = message
         self.advice = advice
+        self.cause = cause
     }
 
     var description: String { message }

@@ -17,6 +17,8 @@ struct Completions: ParsableCommand {
     @Argument(help: "bash, zsh or fish.")
     var shell: Shell
 
+    @OptionGroup var voice: VoiceOptions
+
     func run() {
         let known: CompletionShell =
             switch shell {

@@ -5,7 +5,7 @@ internal import DiskIO
 /// `czctl config`.
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Check, show and explain a configuration",
+        commandName: "config", abstract: "Check, print, explain or migrate a configuration",
         discussion: """
             Examples:
               czctl config check --config config.yml
@@ -36,6 +36,8 @@ struct ConfigCheck: ParsableCommand {
 
     @Option(help: "Which service it is for: run, collector or shipper.")
     var role = ServiceRole.run
+
+    @OptionGroup var voice: VoiceOptions
 
     func run() throws {
         let loaded = try ConfigurationFile.load(

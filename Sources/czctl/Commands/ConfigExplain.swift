@@ -19,6 +19,8 @@ struct ConfigExplain: ParsableCommand {
     @Option(name: [.long, .customLong("config", withSingleDash: true)], help: "The file; none: the environment alone.")
     var config: String?
 
+    @OptionGroup var voice: VoiceOptions
+
     func run() throws {
         let found = Key.all.filter { $0.path == key || $0.path.hasPrefix(key + ".") }
         guard !found.isEmpty else {

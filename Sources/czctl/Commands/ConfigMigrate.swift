@@ -20,6 +20,8 @@ struct ConfigMigrate: ParsableCommand {
     @Argument(help: "The agent's file.")
     var file: String
 
+    @OptionGroup var voice: VoiceOptions
+
     func run() throws {
         let migration: Migration
         do {
@@ -28,7 +30,7 @@ struct ConfigMigrate: ParsableCommand {
             throw CommandFailure(.usage, "cannot migrate:\n\(faults)")
         }
         print(migration.text, terminator: "")
-        if migration.droppedCount > 0 { printError("czctl: \(migration.droppedCount) keys are commented out") }
+        if migration.droppedCount > 0 { printNote("czctl: \(migration.droppedCount) keys are commented out") }
         let checked = Settings.load(
             yaml: Array(migration.text.utf8), fileName: "the result", environment: [:], overrides: [], role: .run,
             strict: true)

@@ -12,6 +12,8 @@ struct ConfigSchema: ParsableCommand {
               sed -i '1i # yaml-language-server: $schema=cirrus.schema.json' config.yml
             """)
 
+    @OptionGroup var voice: VoiceOptions
+
     func run() throws {
         print(try JSONValue(encoding: ConfigurationSchema.whole).text(.indented))
     }

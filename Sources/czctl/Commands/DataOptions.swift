@@ -30,12 +30,14 @@ struct DataOptions: ParsableArguments {
     func layout(_ overrides: Overrides = []) throws -> VolumeLayout {
         let choice = try choice(overrides)
         if !choice.isGiven {
-            printError("czctl: using \(choice.path) (\(choice.file ?? "no --data, --config or CZCTL_DATA"))")
+            printNote("czctl: using \(choice.path) (\(choice.file ?? "no --data, --config or CZCTL_DATA"))")
         }
         guard let real = RealPath.of(choice.path), try PosixFileSystem().status(real)?.isDirectory == true else {
+            let isWhole = choice.path.hasPrefix("/")
+            let place = isWhole ? choice.path : "\(choice.path) in \(RealPath.of(".") ?? "a directory that is gone")"
             throw CommandFailure(
-                .notFound, "cannot read the volume \(choice.path): there is no such directory",
-                try: "czctl \(CzCtl.words.dropFirst().first ?? "status") --data DIR, or --config FILE")
+                .notFound, "cannot read the volume \(place): there is no such directory",
+                try: "czctl \(CzCtl.command) --data DIR, or --config FILE")
         }
         let layout = VolumeLayout(root: real)
         try layout.refuseStrangers()
@@ -110,7 +112,7 @@ struct VolumeOptions: ParsableArguments {
                 .usage,
                 "cannot work on \(choice.path): no service of it runs to be asked, and no configuration is known:\n"
                     + faults.joined(separator: "\n"),
-                try: "czctl \(CzCtl.words.dropFirst().first ?? "drain") --config FILE")
+                try: "czctl \(CzCtl.command) --config FILE")
         }
     }
 

@@ -14,13 +14,13 @@ extension VolumeLayout {
         guard names.isEmpty || names.contains(where: isKnown) else {
             throw CommandFailure(
                 .notFound, "cannot read the volume \(root): it is none, there is neither VOLUME nor wal/ nor outbox/",
-                try: "czctl \(CzCtl.words.dropFirst().first ?? "status") --data DIR, or --config FILE")
+                try: "czctl \(CzCtl.command) --data DIR, or --config FILE")
         }
     }
 }
 
 /// Files of a directory that the program never empties: `quarantine/`, `abandoned/`, and the original's at the root.
-struct DirectorySurvey: Encodable, Sendable {
+struct DirectorySurvey: Codable, Sendable {
     private(set) var files = 0
     private(set) var bytes: UInt64 = 0
     /// Parquet files among them.

@@ -67,22 +67,30 @@ struct FilesList: AsyncParsableCommand {
     enum Order: String, ExpressibleByArgument, CaseIterable { case age, rows, size, state }
 
     func run() async throws {
-        let entries = try await entries(try target.layout())
+        let layout = try target.layout()
+        let rows = try await rows(layout)
+        let entries = try await entries(layout, rows)
+        if entries.isEmpty, states.isEmpty, let purged = PurgedFiles(rows) {
+            // A configuration that cannot be used is no matter of a list.
+            purged.tell(layout, try? target.settings())
+        }
         try options.show(entries, in: FileListing(files: entries), id: \.id) { table(entries, isWide: $0) }
     }
 
-    private func entries(_ layout: VolumeLayout) async throws -> [FileListing.Entry] {
-        let fileSystem = PosixFileSystem()
-        let now = Clocks.system.wallMilliseconds()
-        let rows: [Shipment]
+    private func rows(_ layout: VolumeLayout) async throws -> [Shipment] {
         do {
-            let found = try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
+            let found = try await LedgerCopy.read(layout, PosixFileSystem()) { ledger throws(ShipError) in
                 try await ledger.list(.all)
             }
-            rows = found ?? []
+            return found ?? []
         } catch let error as ShipError {
             throw CommandFailure(error)
         }
+    }
+
+    private func entries(_ layout: VolumeLayout, _ rows: [Shipment]) async throws -> [FileListing.Entry] {
+        let fileSystem = PosixFileSystem()
+        let now = Clocks.system.wallMilliseconds()
         // Second, as in status: what leaves the outbox has its row by then; a file seen twice is its row.
         let log = try LogSurvey(layout, in: fileSystem, live: nil)
         let known = Set(rows.map(\.file))

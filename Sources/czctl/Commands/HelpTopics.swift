@@ -26,6 +26,8 @@ struct ExitCodesTopic: HelpTopic {
               czctl status || echo "exit code $?"
               czctl drain --config config.yml; test $? -eq 8 && czctl files list
             """, shouldDisplay: false)
+
+    @OptionGroup var voice: VoiceOptions
 }
 
 struct StatesTopic: HelpTopic {
@@ -51,6 +53,8 @@ struct StatesTopic: HelpTopic {
               czctl files list --state failed
               czctl retry --state abandoned
             """, shouldDisplay: false)
+
+    @OptionGroup var voice: VoiceOptions
 }
 
 struct WALFormatTopic: HelpTopic {
@@ -75,6 +79,8 @@ struct WALFormatTopic: HelpTopic {
               czctl inspect wal wal/00000000000000000001.wal
               czctl segments list
             """, shouldDisplay: false)
+
+    @OptionGroup var voice: VoiceOptions
 }
 
 struct ConfigurationTopic: HelpTopic {
@@ -97,4 +103,6 @@ struct ConfigurationTopic: HelpTopic {
               czctl config explain database.storage_path
               SEND_INTERVAL=1m czctl config print --config config.yml
             """, shouldDisplay: false)
+
+    @OptionGroup var voice: VoiceOptions
 }

@@ -1,4 +1,5 @@
 internal import Parquet
+internal import Ship
 
 /// Numbers as people read them, by integer arithmetic.
 enum HumanText {
@@ -62,6 +63,14 @@ enum HumanText {
         func padded(_ value: Int64, _ width: Int) -> String { CivilTime.padded(Int(value), width) }
         return "\(time.dateText)T\(CivilTime.padded(time.hour, 2)):\(padded(inHour / 60_000, 2))"
             + ":\(padded(inHour / 1000 % 60, 2)).\(padded(inHour % 1000, 3))Z"
+    }
+
+    /// The milliseconds since 1970 that `time` wrote; nil for another form.
+    static func milliseconds(_ time: String) -> Int64? {
+        guard time.utf8.count == 24, let fraction = Int64(time.suffix(4).dropLast()), time.hasSuffix("Z") else {
+            return nil
+        }
+        return UTCTime.milliseconds(extendedISO8601: time).map { $0 + fraction }
     }
 
     /// `text` on one line, at most `limit` characters of it: control characters from outside stay out of terminals.

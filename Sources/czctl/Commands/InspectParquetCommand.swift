@@ -73,9 +73,9 @@ struct InspectParquet: ParsableCommand {
 extension CommandFailure {
     init(_ error: ParquetError, _ path: String) {
         if error.isDamage {
-            self.init(.damage, "\(path) is damaged: \(error)", try: "restore it from its destination")
+            self.init(.damage, "\(path) is damaged: \(error)", try: "restore it from its destination", because: error)
         } else {
-            self.init(.error, "\(path): \(error)")
+            self.init(.error, "\(path): \(error)", because: error)
         }
     }
 }

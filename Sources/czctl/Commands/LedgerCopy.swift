@@ -25,6 +25,7 @@ extension CommandFailure {
             case .database(let code) where code & 0xFF == 5 || code & 0xFF == 6: .temporary
             default: .error
             }
-        self.init(status, "cannot \(error.act): \(error.cause)", try: error.advice)
+        self.init(
+            status, "cannot \(error.act): \(error.cause)", try: error.advice, because: CauseChain.cause(of: error))
     }
 }

@@ -20,6 +20,8 @@ struct TextOptions: ParsableArguments {
     @Option(help: "auto, always or never; auto also minds NO_COLOR and TERM.")
     var color = Paint.Choice.auto
 
+    @OptionGroup var voice: VoiceOptions
+
     var paint: Paint { Paint(color) }
 
     /// Names are shortened only for whoever looks at a terminal.
@@ -90,7 +92,9 @@ enum Console {
     /// Sends what was printed on its way, and ends the program, quietly, when nobody reads it any more.
     static func flush() {
         fflush(nil)
-        if isReaderGone { _exit(0) }
+        guard isReaderGone else { return }
+        TemporaryDirectory.removeAll()
+        _exit(0)
     }
 
     /// Asked of the pipe: what stdio could not write it may have dropped, and then it has nothing to complain of.

@@ -18,6 +18,8 @@ final class Progress: Sendable {
     private let total: Int?
     private let isBytes: Bool
     private let isTerminal: Bool
+    /// `--quiet`.
+    private let isSilent: Bool
     private let clocks: Clocks
     private let startedAt: Duration
     private let state: Mutex<State>
@@ -28,6 +30,7 @@ final class Progress: Sendable {
     init(_ what: String, total: Int? = nil, isBytes: Bool = false, clocks: Clocks = .system) {
         (self.what, self.total, self.isBytes, self.clocks) = (what, total, isBytes, clocks)
         isTerminal = Terminal.isSeen(STDERR_FILENO)
+        isSilent = Voice.isQuiet
         startedAt = clocks.uptime()
         state = Mutex(State(shownAt: startedAt))
     }
@@ -43,6 +46,7 @@ final class Progress: Sendable {
     }
 
     private func show(_ change: (inout State) -> Void) {
+        guard !isSilent else { return }
         let now = clocks.uptime()
         let done: Int? = state.withLock { state in
             change(&state)

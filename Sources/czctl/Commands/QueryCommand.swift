@@ -3,7 +3,7 @@ internal import DiskIO
 internal import Parquet
 
 /// `czctl query`.
-struct Query: ParsableCommand {
+struct Query: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Count and sum the rows of Parquet files, by metric, label and time",
         discussion: """
@@ -46,9 +46,9 @@ struct Query: ParsableCommand {
 
     func validate() throws { _ = try query() }
 
-    func run() throws {
+    func run() async throws {
         var answer = QueryAnswer(try query())
-        let paths = files.isEmpty ? try Self.files(of: try target.layout(), .metrics) : files
+        let paths = files.isEmpty ? try await volumeFiles() : files
         let progress = Progress("read", total: try Self.byteCount(paths), isBytes: true)
         for path in paths {
             guard let real = RealPath.of(path) else {
@@ -78,8 +78,18 @@ struct Query: ParsableCommand {
                     ])
             }
             print(table.text(options.style))
-            printError("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read")
+            printNote("czctl: \(answer.files) file(s), \(HumanText.grouped(answer.rowsRead)) rows read")
         }
+    }
+
+    private func volumeFiles() async throws -> [String] {
+        let layout = try target.layout()
+        let paths = try Self.files(of: layout, .metrics)
+        if paths.isEmpty, let purged = await PurgedFiles.of(layout) {
+            // A configuration that cannot be used is no matter of a query.
+            purged.tell(layout, try? target.settings())
+        }
+        return paths
     }
 
     /// Those that are gone count as nothing.

@@ -10,14 +10,15 @@ struct ReloadCommand: AsyncParsableCommand {
             Says which keys hold from now on and which wait for a restart. All of a configuration is taken over that \
             can be, or nothing when anything is wrong with it; certificates and credentials are read again too. Each \
             service reads its own --config. Exit codes: 0 taken over, 1 not, with the faults, 2 the configuration \
-            given here cannot be used, 4 no service runs, 5 one does not answer.
+            given here cannot be used, 4 no service runs, 5 one does not answer, 6 the port refuses. With --url, or \
+            CZCTL_URL, that service is asked over its port, which it takes when it was started with --enable-lifecycle.
 
             Examples:
               czctl reload --data /cloudzero/data
               czctl reload --config config.yml -o json
             """)
 
-    @OptionGroup var target: DataOptions
+    @OptionGroup var target: TargetOptions
     @OptionGroup var options: OutputOptions
 
     private static let timeLimitSeconds: Int64 = 60
@@ -36,20 +37,11 @@ struct ReloadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let layout = try target.layout()
-        var done: [(owner: String, outcome: ReloadOutcome)] = []
-        for (lock, socket) in [
-            (layout.collectorLock, layout.collectorSocket), (layout.shipperLock, layout.shipperSocket),
-        ] {
-            guard DirectoryLock.isHeld(lock) else { continue }
-            let owner = HumanText.line(DirectoryLock.owner(of: lock))
-            // `czctl run` holds both.
-            if done.contains(where: { $0.owner == owner }) { continue }
-            done.append((owner, try await Self.reload(owner, socket)))
-        }
-        guard !done.isEmpty else {
-            throw CommandFailure(.notFound, "cannot reload: no service runs on \(layout.root)", try: "czctl status")
-        }
+        let done: [(owner: String, outcome: ReloadOutcome)] =
+            switch try await target.target() {
+            case .port(let port): [(port.url, try await port.reload())]
+            case .volume(let layout): try await Self.reload(layout)
+            }
         switch options.output {
         case .table: for (owner, outcome) in done where outcome.faults.isEmpty { print("\(owner): \(outcome.text)") }
         case .json:
@@ -68,11 +60,33 @@ struct ReloadCommand: AsyncParsableCommand {
             try: "czctl config check --config FILE")
     }
 
+    /// Each service of a volume, over its socket.
+    private static func reload(_ layout: VolumeLayout) async throws -> [(owner: String, outcome: ReloadOutcome)] {
+        var done: [(owner: String, outcome: ReloadOutcome)] = []
+        for (lock, socket) in [
+            (layout.collectorLock, layout.collectorSocket), (layout.shipperLock, layout.shipperSocket),
+        ] {
+            guard DirectoryLock.isHeld(lock) else { continue }
+            let owner = HumanText.line(DirectoryLock.owner(of: lock))
+            // `czctl run` holds both.
+            if done.contains(where: { $0.owner == owner }) { continue }
+            done.append((owner, try await reload(owner, socket)))
+        }
+        guard !done.isEmpty else {
+            throw CommandFailure(.notFound, "cannot reload: no service runs on \(layout.root)", try: "czctl status")
+        }
+        return done
+    }
+
     private static func reload(_ owner: String, _ socket: String) async throws -> ReloadOutcome {
         let command = ControlCommand(name: .reload)
-        guard let reply = await ControlClient.request(path: socket, command, timeout: .seconds(timeLimitSeconds)) else {
+        let reply: ControlReply
+        do throws(ControlClient.Silence) {
+            reply = try await ControlClient.answer(path: socket, command, timeout: .seconds(timeLimitSeconds))
+        } catch {
             throw CommandFailure(
-                .temporary, "cannot reload \(owner): it has the volume and does not answer", try: "czctl doctor")
+                .temporary, "cannot reload \(owner): it has the volume and does not answer", try: "czctl doctor",
+                because: error)
         }
         guard let outcome = reply.reloaded else {
             throw CommandFailure(

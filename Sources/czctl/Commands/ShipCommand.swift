@@ -24,11 +24,13 @@ struct WorkOptions: ParsableArguments {
     func ask(_ name: ControlCommand.Name, lock: String, socket: String) async throws -> ControlReply? {
         guard DirectoryLock.isHeld(lock) else { return nil }
         let command = ControlCommand(name: name, timeoutSeconds: timeout.duration.inSeconds)
-        guard let reply = await ControlClient.request(path: socket, command, timeout: TimeAmount(timeout.duration))
-        else {
+        let reply: ControlReply
+        do throws(ControlClient.Silence) {
+            reply = try await ControlClient.answer(path: socket, command, timeout: TimeAmount(timeout.duration))
+        } catch {
             throw CommandFailure(
                 .temporary, "cannot \(name.rawValue) through \(socket): the service holds the lock but does not answer",
-                try: "czctl doctor")
+                try: "czctl doctor", because: error)
         }
         if let error = reply.error {
             throw CommandFailure(.error, "cannot \(name.rawValue): \(error)", try: "czctl doctor")

@@ -9,39 +9,42 @@ struct Status: AsyncParsableCommand {
         abstract: "Show the health of a volume: log, files, destinations, disk, balance",
         discussion: """
             Works on a live, stopped, killed or empty directory: reads files and writes nothing; locks only the \
-            ledger, shared, while it is copied. A running service adds its numbers.
+            ledger, shared, while it is copied. A running service adds its numbers. With --url, or CZCTL_URL, \
+            it is that service's own report, over its port.
 
-            Exit codes: 0 fine, or stopped; 3 degraded: a service runs and is not ready, or starts or \
+            Exit codes: 0 fine, stopped or drained; 3 degraded: a service runs and is not ready, or starts or \
             hangs and does not answer, or files wait and no shipper runs, or log, compaction or uploads fail, or the \
             volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
-            manifest or a segment is damaged; 4 no such directory, or no volume.
+            manifest or a segment is damaged; 4 no such directory, or no volume; 5 nobody answers at the \
+            URL; 6 it refuses.
 
             Examples:
               czctl status --data ./demo-data
               czctl status --config config.yml -o json | jq .files.failed
               czctl status --watch=5s
+              czctl status --url http://collector:8080
             """)
 
-    @OptionGroup var target: DataOptions
+    @OptionGroup var target: TargetOptions
     @OptionGroup var options: OutputOptions
 
     @Option(defaultAsFlag: "2s", help: "Show it again and again, at this interval, until Ctrl-C.")
     var watch: String?
 
     func run() async throws {
-        let layout = try target.layout()
-        guard let watch else { return try await show(layout) }
+        let target = try await target.target()
+        guard let watch else { return try await show(target) }
         guard let pause = DurationArgument(argument: watch)?.duration, pause >= .milliseconds(100) else {
             throw ValidationError("--watch=\(watch) is no interval of 100ms or more; write 2s or 1m")
         }
         var last = ""
         while true {
             if options.output == .table, isatty(STDOUT_FILENO) != 1 {
-                last = try await showChange(since: last, layout)
+                last = try await showChange(since: last, target)
             } else {
                 // A terminal shows one screen; elsewhere one JSON answer follows another.
                 if isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
-                do { try await show(layout) } catch is ExitCode {}  // unhealthy: goes on being watched
+                do { try await show(target) } catch is ExitCode {}  // unhealthy: goes on being watched
             }
             try await Task.sleep(for: pause)
         }
@@ -49,8 +52,8 @@ struct Status: AsyncParsableCommand {
 
     /// For people who watch without a terminal: one line each time that something is otherwise.
     /// - Returns: the line, without its time.
-    private func showChange(since last: String, _ layout: VolumeLayout) async throws -> String {
-        let report = StatusReport(try await inputs(layout))
+    private func showChange(since last: String, _ target: ServiceTarget) async throws -> String {
+        let report = try await target.status().report
         let files = report.files
         let counts = [
             ("ready", files.ready), ("uploading", files.uploading), ("failed", files.failed),
@@ -65,13 +68,8 @@ struct Status: AsyncParsableCommand {
         return line
     }
 
-    private func inputs(_ layout: VolumeLayout) async throws -> StatusInputs {
-        try await StatusInputs.gather(
-            layout: layout, fileSystem: PosixFileSystem(), clocks: .system, live: await LiveServices.ask(layout))
-    }
-
-    private func show(_ layout: VolumeLayout) async throws {
-        let text = StatusText(try await inputs(layout))
+    private func show(_ target: ServiceTarget) async throws {
+        let text = try await target.status()
         let shown =
             switch options.output {
             case .table: painted(text.text)

@@ -6,7 +6,8 @@ internal import WAL
 /// is not a fault that `status` can judge. One whose lock is held by somebody who does not answer is not stopped.
 ///
 /// With a service that answers:
-/// - it is not ready, or the log cannot be written, or compaction or the shipper report an error;
+/// - it is not ready, unless it was drained and nothing is left;
+/// - the log cannot be written, or compaction or the shipper report an error;
 /// - files wait beside a collector, and no shipper holds its lock;
 /// - a destination has files waiting, and its last error is newer than its last success;
 /// - the volume is 95 % full (the threshold `critical` of contract.md §4);
@@ -64,7 +65,7 @@ extension StatusInputs {
         for service in live {
             if let error = service.walError {
                 found.append(Problem(text: "the log cannot be written: \(error)", advice: "df -h \(layout.root)"))
-            } else if service.readiness != "ready" {
+            } else if service.readiness != "ready", !isDrained(service) {
                 found.append(Problem(text: "the \(service.role) is not ready: \(service.readiness)", advice: nil))
             }
             if let error = service.compactionError {
@@ -91,6 +92,14 @@ extension StatusInputs {
                     advice: "czctl files list --state quarantined"))
         }
         return found
+    }
+
+    /// The readiness of a service that `czctl drain` has asked to take nothing more.
+    static let draining = "draining"
+
+    /// Stopped on purpose, as far as a process that still runs can be: nothing is wrong with it.
+    private func isDrained(_ service: LiveStatus) -> Bool {
+        service.readiness == Self.draining && log.rows == 0 && files.unsent.files == 0 && files.undiscovered.isEmpty
     }
 
     /// nil while the destination takes files, or has nothing to take.

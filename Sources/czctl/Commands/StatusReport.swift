@@ -2,8 +2,8 @@
 ///
 /// Keys are this type's, in snake_case; times are RFC 3339, sizes bytes, durations seconds. A key that has nothing to
 /// say is left out. Keys are only ever added.
-struct StatusReport: Encodable, Sendable {
-    enum State: String, Encodable, Sendable {
+struct StatusReport: Codable, Sendable {
+    enum State: String, Codable, Sendable {
         /// A service answers, and nothing is wrong.
         case running
         /// Something is wrong, or a service has the volume and does not answer: `problems` says what.
@@ -12,13 +12,13 @@ struct StatusReport: Encodable, Sendable {
         case stopped
     }
 
-    struct Problem: Encodable, Equatable, Sendable {
+    struct Problem: Codable, Equatable, Sendable {
         let text: String
         /// A first step.
         let advice: String?
     }
 
-    struct Service: Encodable, Sendable {
+    struct Service: Codable, Sendable {
         let role: String
         let version: String
         let pid: Int32
@@ -30,7 +30,7 @@ struct StatusReport: Encodable, Sendable {
     }
 
     /// Since the collector's start, but for `recent…`.
-    struct Intake: Encodable, Sendable {
+    struct Intake: Codable, Sendable {
         let samplesReceived: Int
         let samplesStored: Int
         let samplesRejected: Int
@@ -49,13 +49,13 @@ struct StatusReport: Encodable, Sendable {
         let filters: [LiveStatus.Filter]
     }
 
-    struct SegmentSum: Encodable, Sendable {
+    struct SegmentSum: Codable, Sendable {
         var segments = 0
         var bytes: UInt64 = 0
         var rows: UInt64 = 0
     }
 
-    struct Log: Encodable, Sendable {
+    struct Log: Codable, Sendable {
         /// Rows that are in no file yet.
         var rows: UInt64 = 0
         var segments = 0
@@ -79,7 +79,7 @@ struct StatusReport: Encodable, Sendable {
     }
 
     /// Files by state. With several destinations a file counts once for each.
-    struct Files: Encodable, Equatable, Sendable {
+    struct Files: Codable, Equatable, Sendable {
         var ready: Int64 = 0
         var uploading: Int64 = 0
         var failed: Int64 = 0
@@ -92,20 +92,20 @@ struct StatusReport: Encodable, Sendable {
     }
 
     /// Not yet at every destination; a file counts once.
-    struct Unsent: Encodable, Sendable {
+    struct Unsent: Codable, Sendable {
         var files: Int64
         var bytes: Int64
         var rows: Int64
         var oldestAt: String?
     }
 
-    struct Failure: Encodable, Sendable {
+    struct Failure: Codable, Sendable {
         let at: String
         let code: String
         let text: String
     }
 
-    struct Destination: Encodable, Sendable {
+    struct Destination: Codable, Sendable {
         let name: String
         let files: Files
         /// Ever, also of files that are purged.
@@ -116,7 +116,7 @@ struct StatusReport: Encodable, Sendable {
         let lastError: Failure?
     }
 
-    struct Disk: Encodable, Sendable {
+    struct Disk: Codable, Sendable {
         let path: String
         let totalBytes: UInt64
         let freeBytes: UInt64
@@ -130,7 +130,7 @@ struct StatusReport: Encodable, Sendable {
     }
 
     /// Where every stored row is. `log` and `outbox` are the same for all destinations.
-    struct Balance: Encodable, Equatable, Sendable {
+    struct Balance: Codable, Equatable, Sendable {
         /// nil while no destination has a row.
         let destination: String?
         let inLog: Int64
@@ -143,7 +143,7 @@ struct StatusReport: Encodable, Sendable {
     }
 
     /// Sums over the commit manifests at hand: those of about the last `dedup.window`.
-    struct Compaction: Encodable, Equatable, Sendable {
+    struct Compaction: Codable, Equatable, Sendable {
         var manifests = 0
         var requests = 0
         var logRows = 0
@@ -157,8 +157,9 @@ struct StatusReport: Encodable, Sendable {
         var filteredSamples = 0
     }
 
-    let schema = "czctl.status/v1"
-    let version = Version.number
+    private(set) var schema = "czctl.status/v1"
+    /// Of the program that gave the report.
+    private(set) var version = Version.number
     let time: String
     let path: String
     let volume: String?

@@ -6,12 +6,17 @@ internal import WAL
 /// The one screen of `czctl status`, for people.
 struct StatusText {
     let report: StatusReport
-    /// Milliseconds since 1970, for ages.
-    let inputs: StatusInputs
+    /// Somebody has the volume and does not answer.
+    private let isSilent: Bool
+    /// Of the report, for ages: another machine's clock is no matter.
+    private let now: Int64?
 
-    init(_ inputs: StatusInputs) {
-        self.inputs = inputs
-        report = StatusReport(inputs)
+    init(_ inputs: StatusInputs) { self.init(StatusReport(inputs), isSilent: !inputs.silent.isEmpty) }
+
+    /// - Parameter isSilent: never where a service gave the report.
+    init(_ report: StatusReport, isSilent: Bool = false) {
+        (self.report, self.isSilent) = (report, isSilent)
+        now = HumanText.milliseconds(report.time)
     }
 
     var text: String {
@@ -37,7 +42,7 @@ struct StatusText {
     private var headline: String {
         let name = report.shipperId ?? report.path
         guard !report.services.isEmpty else {
-            guard inputs.silent.isEmpty else { return "\(name)   \(health)" }
+            guard !isSilent else { return "\(name)   \(health)" }
             let never = report.volume == nil && report.log.segments == 0 && report.destinations.isEmpty
             return "\(name)  stopped\(never ? ": never started" : stop)"
         }
@@ -48,21 +53,25 @@ struct StatusText {
         return "\(name)  \(services)   \(health)"
     }
 
-    /// `ok`, or `DEGRADED: ` and what stands before the first problem's details.
+    /// `ok`, `DRAINED`, or `DEGRADED: ` and what stands before the first problem's details.
     private var health: String {
-        guard let first = report.problems.first else { return "ok" }
+        guard let first = report.problems.first else {
+            guard report.services.contains(where: { $0.readiness == StatusInputs.draining }) else { return "ok" }
+            return "DRAINED: nothing is left to send; it takes nothing until it is started again"
+        }
         let text = HumanText.line(first.text)
         return "DEGRADED: " + (text.firstRange(of: ": ").map { String(text[..<$0.lowerBound]) } ?? text)
     }
 
     /// How the collector ended, by its marker, or else by the log it left.
     private var stop: String {
-        if inputs.isStopComplete { return "" }
-        return switch inputs.log.newest?.verdict {
-        case nil, .sealed, .some(.none): ""
-        case .unsealed, .torn: "; the collector was killed: the next start reads the log, nothing acknowledged is lost"
-        case .poisoned: "; the log's last write failed"
-        case .damaged, .missing: "; the log is damaged"
+        if report.isStopComplete { return "" }
+        return switch report.log.newestVerdict {
+        case "unsealed", "torn":
+            "; the collector was killed: the next start reads the log, nothing acknowledged is lost"
+        case "poisoned": "; the log's last write failed"
+        case "damaged", "missing": "; the log is damaged"
+        default: ""
         }
     }
 
@@ -96,9 +105,7 @@ struct StatusText {
             "\(log.segments) segment\(log.segments == 1 ? "" : "s")", HumanText.bytes(log.bytes),
             "\(HumanText.grouped(log.rows)) rows",
         ]
-        if let oldest = inputs.log.segments.filter(\.isInLog).compactMap(\.createdAt).min() {
-            parts.append("oldest \(age(oldest))")
-        }
+        if let oldest = log.oldestAt { parts.append("oldest \(age(oldest))") }
         for (sum, word) in [(log.sealed, "sealed"), (log.active, "active"), (log.kept, "kept")] where sum.segments > 0 {
             parts.append("\(sum.segments) \(word)")
         }
@@ -120,11 +127,12 @@ struct StatusText {
     }
 
     private var ship: [String] {
-        inputs.files.destinations.enumerated().map { index, destination in
+        report.destinations.enumerated().map { index, destination in
             var parts = [destination.name]
-            parts.append(destination.lastSuccessMilliseconds.map { "last ok \(age($0)) ago" } ?? "never a success")
-            if let error = destination.lastError, error.atMilliseconds >= destination.lastSuccessMilliseconds ?? .min {
-                parts.append("last error \(age(error.atMilliseconds)) ago: \(error.code)")
+            parts.append(destination.lastSuccessAt.map { "last ok \(age($0)) ago" } ?? "never a success")
+            // Times of one form are ordered as their texts are.
+            if let error = destination.lastError, error.at >= destination.lastSuccessAt ?? "" {
+                parts.append("last error \(age(error.at)) ago: \(error.code)")
             }
             if index == 0 {
                 if let next = report.services.compactMap(\.nextShipInSeconds).first {
@@ -167,14 +175,15 @@ struct StatusText {
 
     /// Lines that are there only when there is something.
     private var leftovers: [String] {
+        let layout = VolumeLayout(root: report.path)
         var lines: [String] = []
         if report.quarantine.files > 0 {
             let what = "\(report.quarantine.files) files   \(HumanText.bytes(report.quarantine.bytes))"
-            lines.append(line("QUARANTINE", [what, inputs.layout.quarantine]))
+            lines.append(line("QUARANTINE", [what, layout.quarantine]))
         }
         if report.abandoned.files > 0 {
             let what = "\(report.abandoned.files) files   \(HumanText.bytes(report.abandoned.bytes))"
-            lines.append(line("ABANDONED", [what, inputs.layout.abandoned]))
+            lines.append(line("ABANDONED", [what, layout.abandoned]))
         }
         if report.originals.files > 0 {
             let what = "\(report.originals.files) files   \(HumanText.bytes(report.originals.bytes))"
@@ -183,5 +192,8 @@ struct StatusText {
         return lines
     }
 
-    private func age(_ milliseconds: Int64) -> String { HumanText.duration(milliseconds: inputs.now - milliseconds) }
+    private func age(_ time: String) -> String {
+        guard let now, let then = HumanText.milliseconds(time) else { return "?" }
+        return HumanText.duration(milliseconds: now - then)
+    }
 }

@@ -43,6 +43,8 @@ struct Demo: AsyncParsableCommand {
     @Flag(help: "Ship to a mock of CloudZero's upload API, with faults.")
     var mockAPI = false
 
+    @OptionGroup var voice: VoiceOptions
+
     func validate() throws {
         _ = try duration()
         guard (1...65_535).contains(port) else { throw ValidationError("--port must be from 1 to 65535") }
@@ -64,6 +66,7 @@ struct Demo: AsyncParsableCommand {
                 .temporary, "cannot use \(data): \(HumanText.line(DirectoryLock.owner(of: lock))) runs there",
                 try: "czctl demo --data OTHER_DIRECTORY")
         }
+        try claim(layout)
         let mock = mockAPI ? try await DemoMock.start(data: data) : nil
         let plan = DemoSettings(data: data, port: port, isKilled: kill, upload: mock?.settings)
         // What an earlier demo left goes first: the balance at the end is of this one alone.
@@ -91,6 +94,22 @@ struct Demo: AsyncParsableCommand {
         await mock?.stop()
         try balance(chaos, outcome, delivered)
         suggest(mock)
+    }
+
+    /// Marks the directory as a demo's: what is in one is drained and counted with, which nobody wants of a volume that
+    /// was not made for it.
+    private func claim(_ layout: VolumeLayout) throws {
+        let marker = "\(layout.root)/DEMO"
+        let isDemos = HostFile.exists(marker)
+        if HostFile.exists(layout.volume) {
+            guard isDemos else {
+                throw CommandFailure(
+                    .error, "cannot use \(data): it is a volume, and no demo's; a demo would send what waits in it",
+                    try: "czctl demo --data OTHER_DIRECTORY")
+            }
+            printNote("czctl: \(data) is of an earlier demo: this one adds to it")
+        }
+        if !isDemos { try PosixFileSystem().publish(Array("made by czctl demo\n".utf8), at: marker) }
     }
 
     private func drain(_ service: Service) async throws -> DrainOutcome {

@@ -27,6 +27,11 @@ final class LoadClient: Sendable {
     /// Samples and bytes that were sent so far; unlike `report` it copies no histogram.
     var sent: (samples: Int, bytes: Int) { progress.withLock { ($0.samplesSent, $0.bytesSent) } }
 
+    /// Whether a request has had its last answer, and why the last attempt of one had none.
+    var waiting: (isAnswered: Bool, trouble: String?) {
+        progress.withLock { ($0.requestsWritten + $0.requestsRejected + $0.requestsFailed > 0, $0.trouble) }
+    }
+
     /// Sends what `next` gives until it gives nil, over `connections` at once. Cancelling ends it after the attempts
     /// that are under way. `next` is called from all connections and paces the load by the time it takes.
     func run(connections: Int, next: @escaping @Sendable () async -> WriteBody?) async -> LoadReport {
@@ -75,6 +80,7 @@ final class LoadClient: Sendable {
                 reason = "status \(response.status): \(Self.firstLine(response.text))"
             case .failure(let error): reason = WriteConnection.reason(error)
             }
+            progress.withLock { $0.trouble = reason }
             guard now - start + wait <= retryLimit, !Task.isCancelled else {
                 return SendOutcome(result: .failed(reason), attempts: attempts)
             }

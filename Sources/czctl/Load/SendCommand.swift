@@ -83,10 +83,12 @@ struct Send: AsyncParsableCommand {
             retryLimit: .seconds(retryFor))
         let next = try source()
         let progress = generate.map { Progress("samples sent", total: $0) } ?? Progress("sent", isBytes: true)
+        let notice = Task { await sayThatItWaits(client, target) }
         let report = await client.run(connections: connections) {
             progress.set(generate == nil ? client.sent.bytes : client.sent.samples)
             return await next()
         }
+        notice.cancel()
         progress.end()
         switch output.output {
         case .table: print(LoadSummary(report).table)
@@ -95,6 +97,26 @@ struct Send: AsyncParsableCommand {
         if report.isAccessRefused { throw ExitCode(ExitStatus.refused.rawValue) }
         if report.requestsRejected > 0 { throw ExitCode(ExitStatus.error.rawValue) }
         if report.requestsFailed > 0 { throw ExitCode(ExitStatus.temporary.rawValue) }
+    }
+
+    /// Once, after two seconds without an answer: that it waits, and why, as soon as that is known.
+    private func sayThatItWaits(_ client: LoadClient, _ url: WriteURL) async {
+        let clocks = Clocks.system
+        do { try await clocks.sleep(.seconds(2)) } catch { return }  // everything was sent before
+        var hasSaid = false
+        while !Task.isCancelled {
+            let (isAnswered, trouble) = client.waiting
+            if isAnswered { return }
+            if !hasSaid || trouble != nil {
+                let limit = "a request is tried for \(retryFor) s (--retry-for)"
+                let what = hasSaid ? "the reason" : "waiting for \(url.text), which takes nothing yet; \(limit)"
+                printNote("czctl: \(what)\(trouble.map { ": \(HumanText.line($0))" } ?? "")")
+            }
+            if trouble != nil { return }
+            hasSaid = true
+            // Cancelled: seen above.
+            try? await clocks.sleep(.milliseconds(100))
+        }
     }
 
     private func source() throws -> @Sendable () async -> WriteBody? {

@@ -57,6 +57,8 @@ struct Mock: AsyncParsableCommand {
     @Option(name: .customLong("fault"), help: "NAME for ever, or NAME:N for the first N times; repeatable.")
     var faults: [String] = []
 
+    @OptionGroup var voice: VoiceOptions
+
     func validate() throws {
         _ = try options(environment: ProcessEnvironment.variables)
     }

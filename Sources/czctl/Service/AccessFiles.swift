@@ -63,13 +63,15 @@ enum AccessFiles {
         do throws(DiskIO.IOError) {
             bytes = try PosixFileSystem().contents(of: real, limit: byteLimit + 1)
         } catch {
-            throw failure(key, path, "\(Errno.text(error.code)); check the file's mode and owner")
+            throw failure(key, path, "\(Errno.text(error.code)); check the file's mode and owner", because: error)
         }
         guard bytes.count <= byteLimit else { throw failure(key, path, "it is longer than \(byteLimit) bytes") }
         return bytes
     }
 
-    private static func failure(_ key: String, _ path: String, _ cause: String) -> CommandFailure {
-        CommandFailure(.usage, "cannot use \(key) \(path): \(cause)")
+    private static func failure(
+        _ key: String, _ path: String, _ cause: String, because error: DiskIO.IOError? = nil
+    ) -> CommandFailure {
+        CommandFailure(.usage, "cannot use \(key) \(path): \(cause)", because: error)
     }
 }

@@ -98,7 +98,7 @@ final class CollectorRuntime: Sendable {
             throw CommandFailure(
                 .temporary,
                 "cannot start on \(root): another collector holds \(path): \(DirectoryLock.owner(of: path))",
-                try: "czctl status --data \(root)")
+                try: "czctl status --data \(root)", because: error)
         }
     }
 
@@ -110,12 +110,12 @@ final class CollectorRuntime: Sendable {
         }
         for segment in volume.log.segments {
             for range in segment.damage {
-                logger.error(
-                    "the log is damaged; a copy is in quarantine/, the rest is used",
-                    metadata: [
-                        "segment": "\(segment.segment)", "from": "\(range.start)", "to": "\(range.end)",
-                        "first_record": "\(range.firstLSN)", "rows": "\(range.rows.map(String.init) ?? "unknown")",
-                    ])
+                var metadata: Logger.Metadata = [
+                    "segment": "\(segment.segment)", "from": "\(range.start)", "to": "\(range.end)",
+                    "first_record": "\(range.firstLSN)",
+                ]
+                if let rows = range.rows { metadata["rows"] = "\(rows)" }
+                logger.error("the log is damaged; a copy is in quarantine/, the rest is used", metadata: metadata)
             }
         }
         for (segment, error) in volume.log.uncopied {
@@ -143,7 +143,7 @@ final class CollectorRuntime: Sendable {
 
     /// Refuses writes, seals and compacts everything accepted.
     func drain() async throws {
-        service.set(.notReady("draining"))
+        service.set(.notReady(StatusInputs.draining))
         try await service.rotate(log)
         try await compactor.flush()
     }

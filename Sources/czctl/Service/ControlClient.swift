@@ -8,6 +8,15 @@ enum ControlClient {
     static func request(path: String, _ command: ControlCommand, timeout: TimeAmount = .seconds(5)) async
         -> ControlReply?
     {
+        // A socket of a killed process, or one that went away: the files tell the rest.
+        try? await answer(path: path, command, timeout: timeout)
+    }
+
+    /// The answer of a service that has the volume.
+    /// - Throws: `Silence`.
+    static func answer(
+        path: String, _ command: ControlCommand, timeout: TimeAmount
+    ) async throws(Silence) -> ControlReply {
         do {
             let line = Array((try JSONValue(encoding: command).text() + "\n").utf8)
             let loop = MultiThreadedEventLoopGroup.singleton.any()
@@ -30,8 +39,16 @@ enum ControlClient {
             timer.cancel()
             return try JSONValue(parsing: bytes).decode(ControlReply.self)
         } catch {
-            return nil  // a socket of a killed process, or one that went away: the files tell the rest
+            throw Silence(path: path, reason: WriteConnection.reason(error))
         }
+    }
+
+    /// Why a socket gave no answer.
+    struct Silence: Error, CustomStringConvertible {
+        let path: String
+        let reason: String
+
+        var description: String { "cannot ask through \(path): \(reason)" }
     }
 
     /// Gathers the answer until the service closes.

@@ -66,12 +66,13 @@ struct Drain: AsyncParsableCommand {
     private func ask(_ socket: String, until deadline: Duration) async throws -> DrainOutcome {
         let left = max(.zero, deadline - Clocks.system.uptime())
         let command = ControlCommand(name: .drain, timeoutSeconds: left.inSeconds)
-        guard
-            let reply = await ControlClient.request(path: socket, command, timeout: TimeAmount(left) + .seconds(60))
-        else {
+        let reply: ControlReply
+        do throws(ControlClient.Silence) {
+            reply = try await ControlClient.answer(path: socket, command, timeout: TimeAmount(left) + .seconds(60))
+        } catch {
             throw CommandFailure(
                 .temporary, "cannot drain through \(socket): the service holds the lock but does not answer",
-                try: "czctl status")
+                try: "czctl status", because: error)
         }
         if let error = reply.error { throw CommandFailure(.error, "cannot drain: \(error)", try: "czctl status") }
         return reply.drained ?? DrainOutcome()

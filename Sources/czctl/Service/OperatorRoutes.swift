@@ -75,7 +75,7 @@ struct OperatorRoutes: HTTPHandler {
             return eventLoop.makeSucceededFuture(.json(.ok, text.utf8))
         case "/api/v1/status":
             return eventLoop.makeFutureWithTask { .json(.ok, try await status()) }
-        case Self.reloadPath: return eventLoop.makeFutureWithTask { await reloaded() }
+        case Self.reloadPath: return eventLoop.makeFutureWithTask { try await reloaded(request) }
         case Self.statePath:
             return eventLoop.makeFutureWithTask {
                 guard let state = await state?() else { return .text(.serviceUnavailable, "starting") }
@@ -90,9 +90,13 @@ struct OperatorRoutes: HTTPHandler {
         }
     }
 
-    private func reloaded() async -> HTTPResponse {
+    private func reloaded(_ request: HTTPRequest) async throws -> HTTPResponse {
         guard let outcome = await reload?() else { return .text(.serviceUnavailable, "starting") }
-        return .text(outcome.faults.isEmpty ? .ok : .internalServerError, outcome.text)
+        let status: HTTPResponseStatus = outcome.faults.isEmpty ? .ok : .internalServerError
+        guard request.headers["accept"].contains(where: { $0.contains("application/json") }) else {
+            return .text(status, outcome.text)
+        }
+        return .json(status, Array((try Console.json(outcome) + "\n").utf8))
     }
 
     /// As the API server of Kubernetes answers, `?verbose` too.

@@ -18,7 +18,9 @@ final class PortAccess: Sendable {
         var server = ServerAccess(onRefusal: Self.counting(registry, refusedRequests))
         if let material = try AccessFiles.material(settings.tls) {
             let tls: ServerTLS
-            do throws(TLSError) { tls = try ServerTLS(material) } catch { throw CommandFailure(.usage, "\(error)") }
+            do throws(TLSError) { tls = try ServerTLS(material) } catch {
+                throw CommandFailure(.usage, "\(error)", because: error)
+            }
             server.tls = tls
             registry.gauge(
                 "cirrus_tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends."

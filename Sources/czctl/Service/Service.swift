@@ -193,7 +193,14 @@ final class Service: Sendable {
             } else {
                 routes
             }
-        return try await HTTPServer.start(options, access: access.server, handler: handler, group: group)
+        do throws(HTTPServerError) {
+            return try await HTTPServer.start(options, access: access.server, handler: handler, group: group)
+        } catch {
+            let holder = error.reason == .addressInUse ? PortProbe.holder(of: options.port) : nil
+            throw CommandFailure(
+                .error, "\(error)" + (holder.map { "; \($0) has it" } ?? ""), try: "czctl doctor --config FILE",
+                because: error)
+        }
     }
 
     private static func openSockets(

@@ -43,6 +43,8 @@ struct ServiceOptions: ParsableArguments {
 struct LifecycleOptions: ParsableArguments {
     @Flag(help: "Serve POST /-/reload, which reads configuration, certificates and credentials again.")
     var enableLifecycle = false
+
+    @OptionGroup var voice: VoiceOptions
 }
 
 /// Prints a line to stderr.

@@ -1,20 +1,37 @@
 internal import Dispatch
 internal import Glibc
+internal import Synchronization
 
 /// Signals as values.
 enum Signals {
-    /// The name of the first SIGTERM or SIGINT from the return of this on; a second one kills as usual.
+    /// The name of the first SIGTERM or SIGINT from the return of this on; a second one kills as usual, and so does the
+    /// first once nobody waits for it any more.
     static func terminations() async -> AsyncStream<String> {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingOldest(1))
+        let attention = Attention()
+        continuation.onTermination = { reason in
+            if case .cancelled = reason { attention.end() }
+        }
         for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
             await watch(number) { source in
                 _ = signal(number, SIG_DFL)
+                // As a shell says it of a process that a signal ended.
+                if attention.isOver { _exit(128 + number) }
                 continuation.yield(name)
                 continuation.finish()
                 source.cancel()
             }
         }
         return stream
+    }
+
+    /// Whether anybody still waits for a termination.
+    private final class Attention: Sendable {
+        private let state = Mutex(false)
+
+        var isOver: Bool { state.withLock { $0 } }
+
+        func end() { state.withLock { $0 = true } }
     }
 
     /// Returns once the source is in place, with a handler of its own: until then the signal does what it did before.

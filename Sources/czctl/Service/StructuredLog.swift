@@ -1,6 +1,7 @@
 internal import Configuration
 internal import DiskIO
 internal import Glibc
+internal import JSON
 internal import Logging
 internal import Synchronization
 
@@ -38,9 +39,26 @@ struct StructuredLog: LogHandler {
 
     private func line(_ fields: [(String, String)]) -> String {
         switch format {
-        case .json: "{" + fields.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}\n"
+        case .json:
+            "{" + fields.map { "\(Self.quoted($0.0)):\(Self.value($0.1, of: $0.0))" }.joined(separator: ",") + "}\n"
         case .logfmt: fields.map { "\($0.0)=\(Self.plainOrQuoted($0.1))" }.joined(separator: " ") + "\n"
         }
+    }
+
+    /// Fields that are counts, bytes, percents or seconds, and numbers in JSON for whoever sums and compares them. Of
+    /// ids, such as a segment's, no number is made; those of the state, `intake.in_flight_bytes`, are all numbers.
+    private static let numbers: Set = [
+        "attempt", "bytes", "count", "failed", "files", "from", "more_since_last", "port", "quarantined", "removed",
+        "rows", "seconds", "segments", "status", "to", "unsent", "uploaded", "used_percent",
+    ]
+
+    /// Text where it is no number after all: the type of a field does not hang on what it says elsewhere.
+    private static func value(_ text: String, of key: String) -> String {
+        // What is no JSON is no number.
+        guard numbers.contains(key) || key.contains("."), case .number = try? JSONValue(parsing: text.utf8) else {
+            return quoted(text)
+        }
+        return text
     }
 
     /// One write call a line: lines of several threads do not mix.

@@ -6,6 +6,7 @@ extension Doctor {
     /// Who holds the volume, and whether the configuration is that one's.
     mutating func checkLocks(_ layout: VolumeLayout, _ settings: Settings?, isGiven: Bool, _ live: [LiveStatus]) {
         let before = diagnosis.findings.count
+        var owners: Set<String> = []
         let marker = Permission.readError(layout.collectorShutdownComplete) == 0
         for (lock, socket, collects) in [
             (layout.collectorLock, layout.collectorSocket, true), (layout.shipperLock, layout.shipperSocket, false),
@@ -20,6 +21,8 @@ extension Doctor {
                 }
                 continue
             }
+            // `czctl run` holds both.
+            guard owners.insert(owner).inserted else { continue }
             let holder = live.first { $0.role == "run" || ($0.role != "shipper") == collects }
             checkHolder(owner, lock, socket, holder, isGiven ? settings : nil)
         }

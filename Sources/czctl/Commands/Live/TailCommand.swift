@@ -31,6 +31,7 @@ struct Tail: AsyncParsableCommand {
     var interval = DurationArgument(.milliseconds(500))
 
     @OptionGroup var target: DataOptions
+    @OptionGroup var voice: VoiceOptions
 
     @Option(name: .shortAndLong, help: "text or json (one object a line).")
     var output = CatFormat.text
@@ -48,7 +49,7 @@ struct Tail: AsyncParsableCommand {
         let selection = try RowSelection(metric: metric, conditions: conditions, since: nil, until: nil)
         var follower = try LogFollower(layout, in: PosixFileSystem())
         var printer = CatPrinter(output, selection: selection, limit: limit)
-        if isatty(STDERR_FILENO) == 1 { printError("czctl: following \(layout.wal); Ctrl-C ends") }
+        if isatty(STDERR_FILENO) == 1 { printNote("czctl: following \(layout.wal); Ctrl-C ends") }
         while !printer.isDone {
             try follower.look(
                 onSegment: { printer.startSegment($0.number) },

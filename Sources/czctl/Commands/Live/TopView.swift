@@ -21,56 +21,55 @@ struct TopView: Sendable {
         let metrics: [MetricRates.Rate]
     }
 
-    private let layout: VolumeLayout
+    private let target: ServiceTarget
     private let clocks = Clocks.system
-    private var follower: LogFollower
+    /// nil where only a port is asked, which gives out no log.
+    private var follower: LogFollower?
     private var rates = MetricRates(span: .seconds(60))
     private let start: Duration
     private var status: StatusText?
-    private var collector: LiveStatus?
-    private var before: (at: Duration, collector: LiveStatus)?
+    /// Counts of one process, which begins anew with another.
+    private var before: (at: Duration, pid: Int32, intake: StatusReport.Intake)?
     private var samplesPerSecond: Double?
     private var p50: Double?
     private var p99: Double?
 
-    init(_ layout: VolumeLayout) throws {
-        self.layout = layout
-        follower = try LogFollower(layout, in: PosixFileSystem())
+    init(_ target: ServiceTarget) throws {
+        self.target = target
+        if case .volume(let layout) = target { follower = try LogFollower(layout, in: PosixFileSystem()) }
         start = Clocks.system.uptime()
     }
 
     mutating func look() async throws {
-        let live = await LiveServices.ask(layout)
         let now = clocks.uptime()
-        let inputs = try await StatusInputs.gather(
-            layout: layout, fileSystem: PosixFileSystem(), clocks: clocks, live: live)
-        status = StatusText(inputs)
-        collector = inputs.collector
+        let status = try await target.status()
+        self.status = status
         (samplesPerSecond, p50, p99) = (nil, nil, nil)
-        if let collector {
-            // Of another process the counters begin anew.
-            if let (at, earlier) = before, earlier.pid == collector.pid, now > at {
-                samplesPerSecond =
-                    Double(collector.samplesReceived - earlier.samplesReceived) / (now - at).inSeconds
-                if let latency = collector.requestLatency, let earlier = earlier.requestLatency {
+        if let intake = status.report.intake,
+            let pid = status.report.services.first(where: { $0.role != ServiceRole.shipper.rawValue })?.pid
+        {
+            if let (at, earlierPID, earlier) = before, earlierPID == pid, now > at {
+                samplesPerSecond = Double(intake.samplesReceived - earlier.samplesReceived) / (now - at).inSeconds
+                if let latency = intake.requestLatency, let earlier = earlier.requestLatency {
                     p50 = latency.quantile(0.5, since: earlier)
                     p99 = latency.quantile(0.99, since: earlier)
                 }
             }
-            before = (now, collector)
+            before = (now, pid, intake)
         }
+        guard var follower else { return }
         var rates = rates
         rates.startLook(at: now)
         try follower.look(
             onSegment: { _ in rates.startSegment() }, onBatch: { batch, _, isNew in rates.add(batch, isNew: isNew) })
-        self.rates = rates
+        (self.rates, self.follower) = (rates, follower)
     }
 
     func answer(_ metricLimit: Int) -> Answer? {
         guard let status else { return nil }
         return Answer(
             time: status.report.time, samplesPerSecond: samplesPerSecond,
-            requestP50Seconds: p50, requestP99Seconds: p99, fsyncP99Seconds: collector?.recentFsyncP99Seconds,
+            requestP50Seconds: p50, requestP99Seconds: p99, fsyncP99Seconds: status.report.log.recentFsyncP99Seconds,
             logRows: Int64(clamping: status.report.log.rows),
             unsentFiles: status.report.unsent.files, unsentBytes: status.report.unsent.bytes,
             freeBytes: status.report.disk?.freeBytes, metrics: rates.top(metricLimit))
@@ -82,9 +81,10 @@ struct TopView: Sendable {
         var parts = [samplesPerSecond.map { "\(HumanText.grouped(Int64($0))) samples/s" } ?? "no rate yet"]
         if let p50 { parts.append("p50 \(HumanText.latency(seconds: p50))") }
         if let p99 { parts.append("p99 \(HumanText.latency(seconds: p99))") }
-        if collector == nil { parts = ["no collector runs"] }
+        if status.report.intake == nil { parts = ["no collector runs"] }
         var lines = ["NOW        " + parts.joined(separator: "   "), ""]
         lines += status.text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        guard follower != nil else { return lines }
         let watched = min(60, max(1, (clocks.uptime() - start).inSeconds))
         var table = TextTable(("METRIC", .left), ("SAMPLES/S", .right), ("SAMPLES", .right))
         for rate in rates.top(metricLimit) {
