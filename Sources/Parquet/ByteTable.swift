@@ -166,8 +166,8 @@ package struct ByteTable: Equatable, Sendable {
         guard rest.byteCount == 0 else { throw ParquetError(.corrupt("bytes after the last string")) }
     }
 
-    /// Appends `count` strings in DELTA_BYTE_ARRAY: how much of the one before each shares, all lengths of the rest, all
-    /// bytes of the rest.
+    /// Appends `count` strings in DELTA_BYTE_ARRAY: how much of the one before each shares, all lengths of the rest,
+    /// all bytes of the rest.
     package mutating func append(deltaPrefix encoded: RawSpan, count: Int) throws(ParquetError) {
         var shared: [Int64] = []
         let end = try DeltaBinaryPacked.decodePrefix(encoded, count: count, into: &shared)

@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// As a store that closes idle connections: what was sent on one that is closed meanwhile is sent again on a new one.
+    /// As a store that closes idle connections: what was sent on one that is closed meanwhile is sent again on another.
     @Test(arguments: [1, 300_000])
     func aFileIsSentAnewWhenAKeptConnectionIsClosed(byteCount: Int) async throws {
         let number = Mutex(0)
