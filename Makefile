@@ -57,8 +57,7 @@ replay:
 	CIRRUS_SEED=$(SEED) swift test --skip-build $(SWIFT_FLAGS) --filter SeedTests/replay
 
 # The durability suites at length: make soak SEEDS=50000 KILLS=500 CUTS=1000 FILLS=50 INJECTIONS=450 MINUTES=0
-# SERIES=5000000 PROMETHEUS_MINUTES=10
-soak: export SEEDS FIRST_SEED KILLS CUTS FILLS INJECTIONS MINUTES SERIES PROMETHEUS_MINUTES
+# SERIES=5000000 PROMETHEUS_MINUTES=10; what make is given on its command line is in the scripts' environment.
 soak: build
 	@scripts/setup.sh test
 	@scripts/setup.sh readers
@@ -66,7 +65,6 @@ soak: build
 
 # Every Parquet file that tests make, by every reader, those of an environment of their own (chdb, daft) too. FILES=DIRECTORY
 # adds files from elsewhere.
-check-files: export FILES
 check-files:
 	@scripts/setup.sh test
 	@scripts/setup.sh readers
