@@ -1,7 +1,7 @@
 # Everything a person or CI runs; each target installs what it misses (scripts/setup.sh) and asks nothing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: run build package image test-image man test check format bench bench-grid bench-recovery bench-parquet footprint soak replay planted fuzz
+.PHONY: run build package image test-image man test check format bench bench-grid bench-recovery bench-parquet footprint soak check-files replay planted fuzz
 
 # Of every build: an import that Package.swift does not declare fails (layers, docs/ARCHITECTURE.md); and with colours on a
 # terminal and none elsewhere all would be compiled anew whenever the one follows the other.
@@ -57,11 +57,18 @@ replay:
 	CIRRUS_SEED=$(SEED) swift test --skip-build $(SWIFT_FLAGS) --filter SeedTests/replay
 
 # The durability suites at length: make soak SEEDS=50000 KILLS=500 CUTS=1000 FILLS=50 INJECTIONS=450 MINUTES=0
-# SERIES=5000000 PROMETHEUS_MINUTES=10
-soak: export SEEDS FIRST_SEED KILLS CUTS FILLS INJECTIONS MINUTES SERIES PROMETHEUS_MINUTES
+# SERIES=5000000 PROMETHEUS_MINUTES=10; what make is given on its command line is in the scripts' environment.
 soak: build
 	@scripts/setup.sh test
+	@scripts/setup.sh readers
 	@scripts/soak.sh $(SWIFT_FLAGS)
+
+# Every Parquet file that tests make, by every reader, those of an environment of their own (chdb, daft) too. FILES=DIRECTORY
+# adds files from elsewhere.
+check-files:
+	@scripts/setup.sh test
+	@scripts/setup.sh readers
+	@scripts/check_files.sh $(SWIFT_FLAGS)
 
 # Arbitrary bytes into everything that decodes them: make fuzz TARGET="v1 v2" SECONDS=600 RUNS=1000000
 fuzz:

@@ -10,7 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 swift build --build-tests "$@"
 log=$(mktemp)
 summary=$(mktemp)
-trap 'rm -f "$log" "$summary"' EXIT
+made=$(mktemp -d)
+trap 'rm -rf "$log" "$summary" "$made"' EXIT
 SECONDS=0
 
 # The lines that a suite ends with; everything it said when it fails.
@@ -30,14 +31,19 @@ while :; do
     run '^seeds: ' env CIRRUS_FIRST_SEED="$FIRST_SEED" CIRRUS_SEEDS="$SEEDS" \
         swift test --skip-build --filter SeedTests/seeds "$@"
     export CZCTL=.build/release/czctl
+    # What the services of these make is judged below; larger files are with the step of Benchmarks/parquet.py.
+    export CIRRUS_FILES=$made
     run '^kills: ' env CIRRUS_KILLS="$KILLS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_kill.py
     run '^power cuts: ' env CIRRUS_CUTS="$CUTS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_power_cut.py
     run '^(full disk|backlog|started)' env CIRRUS_FILLS="$FILLS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_disk_full.py
     run '^(failing|slow)' env CIRRUS_INJECTIONS="$INJECTIONS" .venv/bin/python -m pytest -q Tests/EndToEnd/test_system_calls.py
+    unset CIRRUS_FILES
     run '^hostile: ' env CIRRUS_SERIES="$SERIES" .venv/bin/python -m pytest -q Tests/EndToEnd/test_hostile.py
     run '^(prometheus|opentelemetry)' env CIRRUS_PROMETHEUS_MINUTES="$PROMETHEUS_MINUTES" \
         .venv/bin/python -m pytest -q Tests/EndToEnd/test_senders.py
     run '^parquet: ' .venv/bin/python Benchmarks/parquet.py --rounds 1 --steps large,wide --check --limit 64
+    run '^parquet files: ' env FILES="$made" scripts/check_files.sh "$@"
+    rm -rf "${made:?}"/*
     [ "$SECONDS" -lt $((MINUTES * 60)) ] || break
     FIRST_SEED=$((FIRST_SEED + SEEDS))
 done

@@ -422,8 +422,8 @@ def test_documented_queries(make_cirrus, encoder):
 
 
 @pytest.mark.parametrize(
-    "label", sorted({name for schema in schemas([]).values() for name, *_ in schema} - {"key", "value", "list", "element"}
-                    - {"key_value", "metric_family", "type", "unit", "help", *PROMOTED})
+    "label", sorted({name for schema in schemas([]).values() for name, *_ in schema} - {"key", "value", "list"}
+                    - {"element", "key_value", "metric_family", "type", "unit", "help", *PROMOTED})
 )  # fmt: skip
 def test_no_label_takes_the_place_of_a_column(make_cirrus, label):
     cirrus = native(make_cirrus, parquet={"promoted_labels": [label]})

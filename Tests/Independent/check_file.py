@@ -312,8 +312,8 @@ def how_to_reach(e, open_groups):
 
 
 class LeafHash:
-    """Content of a leaf, however it is cut into pages or batches: SHA-256 of its values as PLAIN has them; where rows may
-    have none or several, of the hashes of repetition levels, definition levels (a byte each) and values."""
+    """Content of a leaf, however it is cut into pages or batches: SHA-256 of its values as PLAIN has them; where rows
+    may have none or several, of the hashes of repetition levels, definition levels (a byte each) and values."""
 
     def __init__(s, maxdef, maxrep):
         s.nested = maxdef or maxrep
@@ -334,7 +334,7 @@ class LeafHash:
 
 
 def split_levels(raw, n, maxdef, maxrep, strict):
-    """Rows and values of a data page of version 1, the bytes behind its levels, and repetition and definition levels."""
+    """Rows and values of a data page of version 1, the bytes behind its levels, and these: repetition, definition."""
 
     def take(raw, most):
         (size,) = struct.unpack("<I", raw[:4])

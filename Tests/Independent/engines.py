@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What readers that are not ours find in Parquet files: rows, a content hash a leaf, counts of filtered rows.
 
-    PYTHON engines.py --list                    the readers that this Python has
-    PYTHON engines.py --reader NAME             a line of JSON in for each file, a line out: `ask` below writes and reads
+    PYTHON engines.py --list            the readers that this Python has
+    PYTHON engines.py --reader NAME     a line of JSON in for each file, a line out: `ask` below writes and reads
 
 Each reader has a process of its own, since some crash where others raise; it is started again behind the file it died
 of. A leaf's hash is that of `check_file.LeafHash`: repetition levels, definition levels and values as PLAIN has them,
@@ -294,8 +294,10 @@ def count_datafusion(path, column, value):
 def count_chdb(path, column, value):
     import chdb
 
+    # A parameter, since a query is 256 KiB at most; its text is read as a field of TSV is.
+    escaped = value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
     query = f"select count() from file('{os.path.abspath(path)}', Parquet) where `{column}` = {{text:String}}"
-    return int(chdb.query(query, "CSV", params={"text": value}).bytes())
+    return int(chdb.query(query, "CSV", params={"text": escaped}).bytes())
 
 
 def count_daft(path, column, value):

@@ -2,7 +2,7 @@
 
     python Tests/Independent/judge_files.py DIRECTORY [--reader-python PYTHON]     exit 1 when one is wrong
 
-DIRECTORY has files as Tests/EndToEnd/made_files.py keeps them: of any kind and layout, which their names and roots tell.
+DIRECTORY has files as Tests/EndToEnd/made_files.py keeps them: of any kind and layout, which names and roots tell.
 `--reader-python` adds the readers of another environment.
 """
 

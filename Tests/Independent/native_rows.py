@@ -131,7 +131,7 @@ def hashes_of(rows: list[tuple]) -> dict[str, str]:
         "series_hash": digest(words([one[0] for one in of_rows])),
         **{name: optional([labels.get(name) for _, labels, _ in of_rows], plain) for name in PROMOTED},
         **{
-            f"labels.key_value.{name}": digest_of_levels(repetition, definition, plain([entry[part] for entry in entries]))
+            f"labels.key_value.{name}": digest_of_levels(repetition, definition, plain([one[part] for one in entries]))
             for part, name in enumerate(("key", "value"))
         },
     }  # fmt: skip

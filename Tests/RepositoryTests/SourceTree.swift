@@ -38,8 +38,8 @@ enum SourceTree {
     ]
     /// Folders that git ignores, or that hold other people's files.
     private static let skipped: Set<String> = [
-        ".git", ".build", ".venv", ".venv-senders", ".tools", ".payloads", "demo-data", "__pycache__", ".pytest_cache",
-        "DerivedData",
+        ".git", ".build", ".venv", ".venv-senders", ".venv-readers", ".tools", ".payloads", "demo-data", "__pycache__",
+        ".pytest_cache", "DerivedData",
     ]
 
     private static func files() -> [SourceFile] {
