@@ -30,14 +30,7 @@ struct Query: AsyncParsableCommand {
     @Option(help: "Only rows of this metric.")
     var metric: String?
 
-    @Option(name: .customLong("where"), help: "label=value or label!=value; repeatable. An absent label is empty.")
-    var conditions: [String] = []
-
-    @Option(help: "First time wanted: 2026-07-01T15:00:00Z, or milliseconds since 1970.")
-    var since: String?
-
-    @Option(help: "Last time wanted.")
-    var until: String?
+    @OptionGroup var rowOptions: RowOptions
 
     @Option(help: "Group by metric_name, node_name, hour, or a label; repeatable.")
     var by: [String] = []
@@ -115,7 +108,7 @@ struct Query: AsyncParsableCommand {
     }
 
     private func query() throws -> RowQuery {
-        var query = try RowSelection(metric: metric, conditions: conditions, since: since, until: until).query
+        var query = try rowOptions.selection(of: metric).query
         query.keys = by.map { key in
             switch key {
             case "metric_name", "__name__": .metric

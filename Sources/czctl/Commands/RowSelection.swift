@@ -3,6 +3,23 @@ internal import Parquet
 internal import Samples
 internal import Ship
 
+/// Which rows of a metric, or of all.
+struct RowOptions: ParsableArguments {
+    @Option(name: .customLong("where"), help: "label=value or label!=value; repeatable. An absent label is empty.")
+    var conditions: [String] = []
+
+    @Option(help: "First time wanted: 2026-07-01T15:00:00Z, or milliseconds since 1970.")
+    var since: String?
+
+    @Option(help: "Last time wanted.")
+    var until: String?
+
+    /// - Throws: `ValidationError`.
+    func selection(of metric: String?) throws -> RowSelection {
+        try RowSelection(metric: metric, conditions: conditions, since: since, until: until)
+    }
+}
+
 /// Rows that a user means: a metric, conditions on labels, a span of time.
 struct RowSelection: Sendable {
     private(set) var query = RowQuery()

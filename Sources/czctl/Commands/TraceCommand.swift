@@ -27,21 +27,14 @@ struct Trace: AsyncParsableCommand {
     @Option(help: "Rows of this metric.")
     var metric: String?
 
-    @Option(name: .customLong("where"), help: "label=value or label!=value; repeatable. An absent label is empty.")
-    var conditions: [String] = []
-
-    @Option(help: "First time wanted: 2026-07-01T15:00:00Z, or milliseconds since 1970.")
-    var since: String?
-
-    @Option(help: "Last time wanted.")
-    var until: String?
+    @OptionGroup var rowOptions: RowOptions
 
     @OptionGroup var target: DataOptions
     @OptionGroup var options: OutputOptions
 
     func validate() throws {
         guard (id == nil) != (metric == nil) else { throw ValidationError("give an id, or --metric") }
-        _ = try RowSelection(metric: metric, conditions: conditions, since: since, until: until)
+        _ = try rowOptions.selection(of: metric)
     }
 
     /// `czctl.trace/v1`.
@@ -119,7 +112,7 @@ struct Trace: AsyncParsableCommand {
     /// Where rows of a series are.
     private func series(_ layout: VolumeLayout) async throws -> Answer {
         let fileSystem = PosixFileSystem()
-        let selection = try RowSelection(metric: metric, conditions: conditions, since: since, until: until)
+        let selection = try rowOptions.selection(of: metric)
         var answer = Answer()
         for segment in try LogSurvey(layout, in: fileSystem, live: nil).segments where segment.isInLog {
             let rows = try Self.count(segment.id, selection, layout, fileSystem)

@@ -4,19 +4,6 @@ internal import Bytes
 ///
 /// Messages: `prometheus.WriteRequest` (v1) and `io.prometheus.write.v2.Request`, of the Remote-Write specifications.
 struct EncodedBatch: Sendable {
-    private enum Field {
-        static let v1Series: UInt8 = 1 << 3 | 2
-        static let v2Symbol: UInt8 = 4 << 3 | 2
-        static let v2Series: UInt8 = 5 << 3 | 2
-        /// `labels` of a v1 series, `labels_refs` of a v2 one.
-        static let labels: UInt8 = 1 << 3 | 2
-        static let samples: UInt8 = 2 << 3 | 2
-        static let name: UInt8 = 1 << 3 | 2
-        static let labelValue: UInt8 = 2 << 3 | 2
-        static let value: UInt8 = 1 << 3 | 1
-        static let timestamp: UInt8 = 2 << 3 | 0
-    }
-
     /// Indices of the series.
     let range: Range<Int>
     /// The symbol table of v2; empty in v1.
@@ -30,8 +17,10 @@ struct EncodedBatch: Sendable {
         switch version {
         case .v1:
             preamble = []
-            labels = series[range].map { Self.labelPairs($0.labels) }
-            seriesField = Field.v1Series
+            labels = series[range].map {
+                WriteRequestBody.labels($0.labels.map { (name: Array($0.name.utf8), value: Array($0.value.utf8)) })
+            }
+            seriesField = WriteField.v1Series
         case .v2:
             // Symbol 0 is the empty string by the specification.
             var symbols = [""]
@@ -45,11 +34,11 @@ struct EncodedBatch: Sendable {
             labels = series[range].map { Self.references($0.labels.flatMap { [number($0.name), number($0.value)] }) }
             var writer = ByteWriter()
             for symbol in symbols {
-                writer.u8(Field.v2Symbol)
+                writer.u8(WriteField.v2Symbol)
                 writer.lengthPrefixed(symbol)
             }
             preamble = writer.bytes
-            seriesField = Field.v2Series
+            seriesField = WriteField.v2Series
         }
     }
 
@@ -59,41 +48,16 @@ struct EncodedBatch: Sendable {
         message.raw(preamble)
         var sample = ByteWriter(reserving: 32)
         for (index, labels) in zip(range, labels) {
-            sample.removeAll()
-            sample.u8(Field.value)
-            sample.u64(value(index).bitPattern)
-            sample.u8(Field.timestamp)
-            sample.varint(UInt64(bitPattern: timestamp))
-            message.u8(seriesField)
-            message.varint(UInt64(labels.count + 2 + sample.count))
-            message.raw(labels)
-            message.u8(Field.samples)
-            message.u8(UInt8(sample.count))
-            message.raw(sample.bytes)
+            message.series(seriesField, labels, timestamp: timestamp, value: value(index).bitPattern, by: &sample)
         }
         return message.bytes
-    }
-
-    private static func labelPairs(_ labels: [(name: String, value: String)]) -> [UInt8] {
-        var writer = ByteWriter()
-        for label in labels {
-            var pair = ByteWriter()
-            pair.u8(Field.name)
-            pair.lengthPrefixed(label.name)
-            pair.u8(Field.labelValue)
-            pair.lengthPrefixed(label.value)
-            writer.u8(Field.labels)
-            writer.varint(UInt64(pair.count))
-            writer.raw(pair.bytes)
-        }
-        return writer.bytes
     }
 
     private static func references(_ numbers: [Int]) -> [UInt8] {
         var packed = ByteWriter()
         for number in numbers { packed.varint(UInt64(number)) }
         var writer = ByteWriter()
-        writer.u8(Field.labels)
+        writer.u8(WriteField.labels)
         writer.varint(UInt64(packed.count))
         writer.raw(packed.bytes)
         return writer.bytes
