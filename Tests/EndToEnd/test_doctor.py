@@ -397,6 +397,14 @@ def test_second_instance(make_cirrus, encoder):
     assert examine(one)[1] is None, "the first is fine"
 
 
+def test_a_service_that_holds_both_locks_is_named_once(make_cirrus):
+    cirrus = make_cirrus()
+    service = cirrus.start()
+    answer, _ = examine(cirrus, "--only", "lock")
+    (lock,) = [check for check in answer["checks"] if check["check"] == "lock"]
+    assert lock["state"] == "ok" and f"run pid {service.pid}, up " in lock["text"], lock
+
+
 def test_lock_that_a_killed_service_left(make_cirrus, encoder):
     cirrus = make_cirrus()
     service = fill(cirrus, encoder)

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -124,6 +125,37 @@ def test_status_over_the_port(service):
         told = run("status", "--url", url)
         assert told.returncode == 2 and "canary" not in told.stdout + told.stderr, told.stderr
     assert run("status", "--url", service.url, "--data", service.data).returncode == 2
+
+
+GUESSED = """
+import fcntl, socket, struct, subprocess, sys, time, urllib.request
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH14s", b"lo", 0x41, b""))  # SIOCSIFFLAGS: up, running
+with subprocess.Popen([sys.argv[1], "run", "--config", sys.argv[2]], stderr=subprocess.DEVNULL) as service:
+    for _ in range(300):
+        try:
+            if urllib.request.urlopen("http://127.0.0.1:8080/readyz").status == 200:
+                break
+        except OSError:
+            time.sleep(0.1)
+    for words in (["status"], ["status", "--quiet"], ["files", "list"]):
+        subprocess.run([sys.argv[1], *words])
+        print("---", flush=True)
+    service.terminate()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a network of its own, where port 8080 is free")
+def test_a_service_on_this_machine_is_guessed_last(make_cirrus):
+    """Where nothing is given, and the volume that would be guessed is not there; a command of files does not ask it."""
+    cirrus = make_cirrus(server={"port": 8080})
+    inside = ["unshare", "--net", sys.executable, "-c", GUESSED, str(czctl_path()), str(cirrus.config)]
+    told = subprocess.run(
+        inside, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, env=clean_environment()
+    )
+    first, second, third, _ = told.stdout.split("---")
+    assert "czctl: using http://127.0.0.1:8080 (no --url, --data or --config, and no " in first, told.stdout
+    assert "BALANCE" in first and "BALANCE" in second and "using" not in second, told.stdout
+    assert "there is no such directory" in third, told.stdout
 
 
 def test_top_over_the_port(service):
