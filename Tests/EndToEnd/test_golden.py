@@ -180,6 +180,8 @@ def running(answers: Answers, data: list, config: list):
     answers.ask("flush", *config)
     answers.ask("ship", *config)
     wait_until(lambda: not list((cirrus.data / "outbox").iterdir()), "an empty outbox")
+    # The rates of the last minutes are there a second after the start, from then on each time.
+    wait_until(lambda: "recent_fsync_p99_seconds" in json.dumps(cirrus.status()), "recent rates")
     for command in [["status"], ["files", "list"], ["segments", "list"], ["verify"], ["query"], ["trace", "2"]]:
         answers.ask(*command, *data)
     answers.ask("reload", *config)

@@ -269,7 +269,7 @@ def test_the_storage_of_a_body_is_used_again(make_cirrus, encoder):
     """Fresh memory for each would cost a page fault every 4 KiB."""
     cirrus = make_cirrus(database=NEVER, wal={"segment_age": "1h"})
     pid = cirrus.start().process.pid
-    senders, requests, series = 4, 30, 500
+    senders, part, series = 4, 10, 500
 
     def faults() -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[7])
@@ -285,12 +285,15 @@ def test_the_storage_of_a_body_is_used_again(make_cirrus, encoder):
         for number in numbers:
             assert connection.post(bodies[sender][number])[0] == 204
 
-    bodies = [[body(sender, number) for number in range(requests)] for sender in range(senders)]
+    bodies = [[body(sender, number) for number in range(4 * part)] for sender in range(senders)]
     size = len(bodies[0][0])
     assert size > 200_000
+    counts = []
     with ThreadPoolExecutor(senders) as pool:
-        list(pool.map(lambda sender: send(sender, range(0, 10)), range(senders)))
-        before = faults()
-        list(pool.map(lambda sender: send(sender, range(10, requests)), range(senders)))
-    a_body = (faults() - before) / (senders * (requests - 10))
+        for start in range(0, 4 * part, part):
+            counts.append(faults())
+            list(pool.map(lambda sender: send(sender, range(start, start + part)), range(senders)))
+    counts.append(faults())
+    # The first part takes the storage; what is done once (pages given back) does not fall into each of the others.
+    a_body = min(after - before for before, after in zip(counts[1:], counts[2:])) / (senders * part)
     assert a_body < size / 4096 / 4, f"{a_body:.0f} page faults for a body of {size:,} bytes"
