@@ -11,4 +11,5 @@ trap 'rm -rf "$files"' EXIT
 if [ -n "$FILES" ]; then find "$FILES" -name '*.parquet' -exec cp -t "$files" {} +; fi
 CIRRUS_EVIDENCE=$files swift test --skip-build "$@" --filter ReaderEvidenceTests
 CIRRUS_FILES=$files CZCTL=$(swift build --show-bin-path)/czctl .venv/bin/python -m pytest -q Tests/EndToEnd
-.venv/bin/python Tests/Independent/judge_files.py "$files" --reader-python .venv-readers/bin/python
+.venv/bin/python Tests/Independent/judge_files.py "$files" --every-kind \
+    --reader-python .venv-readers/bin/python

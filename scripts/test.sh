@@ -44,7 +44,7 @@ CIRRUS_FILES=$made CZCTL=$czctl .venv/bin/python -m pytest -q Tests/EndToEnd 2>&
 end_to_end=$(sed -n 's/^\([0-9]*\) passed.*/\1/p' "$log" | tail -1)
 [ "${end_to_end:-0}" -gt 0 ] || { echo "test: no end-to-end test ran" >&2; exit 1; }
 
-files=$(.venv/bin/python Tests/Independent/judge_files.py "$made") || { echo "$files" >&2; exit 1; }
+files=$(.venv/bin/python Tests/Independent/judge_files.py "$made" --every-kind) || { echo "$files" >&2; exit 1; }
 
 printf '%s\n' "$durability" "$readers" "$parquet" "$files" "$fuzzed"
 echo "test: all passed: $swift_tests Swift tests, $end_to_end end-to-end tests"

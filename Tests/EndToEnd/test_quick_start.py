@@ -204,6 +204,12 @@ def test_a_demo_takes_no_volume_but_a_demos(shipped, tmp_path):
     assert told.returncode == 1 and "it is a volume, and no demo's" in told.stderr, told.stderr
     assert "Try: czctl demo --data OTHER_DIRECTORY" in told.stderr
     assert not (shipped.data / "DEMO").exists()
+    # One that lost its VOLUME: what waits in it is somebody's.
+    outbox = tmp_path / "restored" / "outbox"
+    outbox.mkdir(parents=True)
+    told = shipped.command(*demo("--data", outbox.parent, "--port", free_port(), "--for", "1s")[1:])
+    assert told.returncode == 1 and "it is a volume, and no demo's" in told.stderr, told.stderr
+    assert sorted(path.name for path in outbox.parent.iterdir()) == ["outbox"]
     arguments = demo("--data", tmp_path / "new", "--port", free_port(), "--for", "1s")[1:]
     for words in ([], ["of an earlier demo: this one adds to it"]):
         told = shipped.command(*arguments)

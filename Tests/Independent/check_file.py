@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Strict conformance check of one Parquet file.
 
-    check_file.py FILE [--native SPEC.json] [--any-schema] [--root NAME] [--no-require crc,page_index,...]
+    check_file.py FILE [--any-schema] [--root NAME] [--no-require crc,page_index,...]
                        [--reader-python /other/venv/bin/python ...] [--parquet-tools DIR_OR_WRAPPER] [--readers a,b]
                        [--json] [--queries]
 
@@ -522,9 +522,7 @@ def part1(path, a):
     F["flat_required"] = flat
     got = [[e[4].decode(), TYPES[e[1]] if 1 in e else "GROUP", logical(e)] for e in leaves]
     F["schema"] = got
-    if a.native:
-        check("schema equals the given native schema", got == json.load(open(a.native)), str(got))
-    elif not a.any_schema:
+    if not a.any_schema:
         check(
             "schema equals the CloudZero schema (names, order, types, logical types)",
             got == CLOUDZERO,
@@ -1054,7 +1052,6 @@ def compare(F, asked, x):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("file")
-    p.add_argument("--native")
     p.add_argument("--any-schema", action="store_true")
     p.add_argument("--root")
     p.add_argument("--no-require", default="")

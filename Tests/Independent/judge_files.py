@@ -3,7 +3,7 @@
     python Tests/Independent/judge_files.py DIRECTORY [--reader-python PYTHON]     exit 1 when one is wrong
 
 DIRECTORY has files as Tests/EndToEnd/made_files.py keeps them: of any kind and layout, which names and roots tell.
-`--reader-python` adds the readers of another environment.
+`--reader-python` adds the readers of another environment. `--every-kind`: a kind of which there is no file is wrong.
 """
 
 import argparse
@@ -20,11 +20,16 @@ import engines
 import native_rows
 
 OTHERS = ["pyarrow"]  # what another environment has only to hand over what its readers read
-
+# One that is not there reads nothing: it must not pass for that. Of this environment, and of another.
+REQUIRED = {"pyarrow", "duckdb", "polars", "fastparquet", "datafusion"}
+REQUIRED_ELSEWHERE = {"chdb", "daft"}
+KINDS = {"metrics cloudzero", "observability cloudzero"} | {
+    f"{kind} native" for kind in ("metrics", "observability", "histograms", "exemplars", "metadata")
+}
 
 # As check_file.py has them; the schema is judged by kind, below.
 OPTIONS = argparse.Namespace(
-    native=None, any_schema=True, root=None, require={"crc", "page_index", "statistics"}, strict=True
+    any_schema=True, root=None, require={"crc", "page_index", "statistics"}, strict=True
 )
 
 
@@ -62,6 +67,9 @@ def judge(paths: list[Path], pythons: list[str]) -> tuple[dict[Path, dict], list
         (python, name) for python in pythons for name in engines.here(python)
         if python == pythons[0] or name not in OTHERS
     ]  # fmt: skip
+    there = {name for _, name in readers}
+    required = REQUIRED | (REQUIRED_ELSEWHERE if len(pythons) > 1 else set())
+    wrong += [f"the reader {name} is not installed" for name in sorted(required - there)]
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         answers = list(pool.map(lambda reader: engines.ask(*reader, requests), readers))
     for of_reader in answers:
@@ -82,11 +90,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--reader-python", action="append", default=[])
+    parser.add_argument("--every-kind", action="store_true")
     arguments = parser.parse_args()
     start = time.monotonic()
     paths = sorted(arguments.directory.rglob("*.parquet"))
     reports, readers, wrong = judge(paths, [sys.executable, *arguments.reader_python])
     kinds = Counter(f"{path.name.split('_')[0]} {layout(report)}" for path, report in reports.items())
+    if arguments.every_kind:
+        wrong += [f"there is no file of {kind}" for kind in sorted(KINDS - kinds.keys())]
     print(
         f"parquet files: {len(paths):,} that services made in tests ("
         f"{', '.join(f'{kind} {count:,}' for kind, count in sorted(kinds.items()))}), "

@@ -7,15 +7,19 @@ extension VolumeLayout {
     ///   An empty directory is a volume that was never started.
     func refuseStrangers() throws {
         let names = try PosixFileSystem().list(root).filter { !$0.hasPrefix(".") && $0 != "lost+found" }
-        let ours: Set = [
-            volume, wal, outbox, uploaded, abandoned, quarantine, shipped, ledger, collectorLock, shipperLock,
-        ]
-        let isKnown = { (name: String) in ours.contains("\(root)/\(name)") || DirectorySurvey.isOriginals(name) }
-        guard names.isEmpty || names.contains(where: isKnown) else {
+        guard names.isEmpty || names.contains(where: isOurs) else {
             throw CommandFailure(
                 .notFound, "cannot read the volume \(root): it is none, there is neither VOLUME nor wal/ nor outbox/",
                 try: "czctl \(CzCtl.command) --data DIR, or --config FILE")
         }
+    }
+
+    /// Whether something of that name, directly below the root, is a volume's, also of one that lost its `VOLUME`.
+    func isOurs(_ name: String) -> Bool {
+        let ours: Set = [
+            volume, wal, outbox, uploaded, abandoned, quarantine, shipped, ledger, collectorLock, shipperLock,
+        ]
+        return ours.contains("\(root)/\(name)") || DirectorySurvey.isOriginals(name)
     }
 }
 

@@ -100,16 +100,18 @@ struct Demo: AsyncParsableCommand {
     /// was not made for it.
     private func claim(_ layout: VolumeLayout) throws {
         let marker = "\(layout.root)/DEMO"
-        let isDemos = HostFile.exists(marker)
-        if HostFile.exists(layout.volume) {
-            guard isDemos else {
-                throw CommandFailure(
-                    .error, "cannot use \(data): it is a volume, and no demo's; a demo would send what waits in it",
-                    try: "czctl demo --data OTHER_DIRECTORY")
+        guard !HostFile.exists(marker) else {
+            if HostFile.exists(layout.volume) {
+                printNote("czctl: \(data) is of an earlier demo: this one adds to it")
             }
-            printNote("czctl: \(data) is of an earlier demo: this one adds to it")
+            return
         }
-        if !isDemos { try PosixFileSystem().publish(Array("made by czctl demo\n".utf8), at: marker) }
+        guard try !PosixFileSystem().list(layout.root).contains(where: layout.isOurs) else {
+            throw CommandFailure(
+                .error, "cannot use \(data): it is a volume, and no demo's; a demo would send what waits in it",
+                try: "czctl demo --data OTHER_DIRECTORY")
+        }
+        try PosixFileSystem().publish(Array("made by czctl demo\n".utf8), at: marker)
     }
 
     private func drain(_ service: Service) async throws -> DrainOutcome {
