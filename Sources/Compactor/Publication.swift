@@ -140,7 +140,9 @@ package struct Publication {
         let (oldest, isOlder) = min(now, times.max() ?? now).subtractingReportingOverflow(window)
         for (name, manifest) in done.sorted(by: { $0.key < $1.key }) {
             let known = manifest.requests.filter { isOlder || $0.receivedAt >= oldest }
-            if known.isEmpty { try fileSystem.remove("\(layout.wal)/\(name)") }
+            // From old to new: the newer one of an empty segment stays behind an older one that stays, since of a gap
+            // between two that are known `Recovery` says that nobody made it.
+            if known.isEmpty, recovered.requests.isEmpty { try fileSystem.remove("\(layout.wal)/\(name)") }
             recovered.requests += known
         }
         if recovered.damaged.isEmpty { try sweepStaging() }
@@ -163,9 +165,9 @@ package struct Publication {
     /// Removes a `.done` manifest, which answers no retransmit any more.
     func expire(_ name: String) throws(IOError) { try fileSystem.remove("\(layout.wal)/\(name)") }
 
-    /// Names of the manifests of finished plans.
+    /// Names of the manifests of finished plans, ascending.
     func doneNames() throws(IOError) -> [String] {
-        try fileSystem.list(layout.wal).filter { $0.hasSuffix(".done") }
+        try fileSystem.list(layout.wal).filter { $0.hasSuffix(".done") }.sorted()
     }
 
     /// Moves an unreadable manifest aside. Its segments, if they are still there, are compacted again; a file it had

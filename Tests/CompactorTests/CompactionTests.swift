@@ -257,6 +257,18 @@ struct PublicationCrashTests {
         }
     }
 
+    @Test("a segment that was compacted with nothing in it is never said to be gone")
+    func emptySegment() throws {
+        let fixture = try Self.prepared()
+        try fixture.compact()
+        // Started, drained and stopped with nothing in between.
+        try fixture.write([], behind: try fixture.recover())
+        #expect(try fixture.compact()?.rows("log") == 0)
+        try fixture.write([[[CompactionTests.sample("late", "a", 9, 7)]]], behind: try fixture.recover())
+        #expect(try fixture.recover().missing.isEmpty)
+        #expect(try fixture.recoverVolume().log.segments.contains { $0.recordCount > 0 }, "it is not all compacted")
+    }
+
     /// Recovers, compacts what is left, and compares.
     private static func expectOnce(_ fixture: CompactionFixture, _ place: String) throws {
         _ = try fixture.recover()
