@@ -76,7 +76,7 @@ extension ShipmentPass {
         }
         guard !lacking.isEmpty else { return }
         context.logger.warning(
-            "files that a destination lacks which is not configured any more are kept: name it again, or czctl abandon",
+            "files that a destination not configured now lacks are kept: name it again, or czctl abandon --destination",
             metadata: [
                 "count": "\(lacking.reduce(0) { $0 + $1.files })",
                 "destinations": "\(Set(lacking.map(\.destination)).sorted().joined(separator: ","))",

@@ -75,6 +75,7 @@ struct ShipmentPass: Sendable {
 
     /// Takes in what the ledger does not know at all: after it was lost, the directories are the truth.
     func adopt() async throws {
+        try await failCutAttempts()
         try CompressedCopy.sweep(context.layout, in: context.fileSystem)
         let homes: [(String, ShipmentState)] = [
             (context.layout.uploaded, .uploaded), (context.layout.abandoned, .abandoned),
@@ -96,6 +97,15 @@ struct ShipmentPass: Sendable {
             let purged = zip(ids, states).filter { !$0.1.isEmpty && $0.1.values.allSatisfy { $0 == .purged } }
             for (id, _) in purged { try context.fileSystem.remove("\(folder)/\(id)") }
         }
+    }
+
+    /// Attempts that another process was killed in, at destinations that this one does not send to: nobody is at them,
+    /// since one shipper holds the volume, and from `uploading` no operator can put them back or give them up.
+    private func failCutAttempts() async throws {
+        let configured = senders.map(\.name)
+        let cut = try await context.ledger.list(.states([.uploading])).filter { !configured.contains($0.destination) }
+        let moves = cut.map { LedgerMove($0, to: .failed, .none, "cut; its destination is not configured any more") }
+        _ = try await context.ledger.apply(moves, at: context.now)
     }
 
     /// Moves files out of `outbox/` whose rows say so (I8).

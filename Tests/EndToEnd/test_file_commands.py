@@ -187,6 +187,8 @@ def test_purged_files_are_told_where_none_is_found(slow, encoder):
         note = f"czctl: 1 file is purged; delivered copies in directory ({slow.destination})"
         assert told.returncode == 0 and note in told.stderr, told.stderr
         assert slow.command(*command, "--quiet").stderr == ""
+        unknown = slow.command(*command[:-2], "--data", slow.data)
+        assert "copies in directory; " in unknown.stderr, "nobody knows where that is"
     listed = slow.command("files", "list", "--data", slow.data, "--state", "failed")
     assert listed.stderr == "", "none of that state has another reason"
 

@@ -77,6 +77,26 @@ import Testing
         #expect(try await shipper.states("local") == [.purged])
     }
 
+    @Test func whatWasCutThereCanBeGivenUp() async throws {
+        let name = try volume.addFile(1)
+        do {
+            let shipper = try shipper([volume.directory, blocked])
+            _ = await shipper.pass()
+            // As a kill in the middle of a copy leaves it.
+            try await shipper.ledger.move(
+                name, "former", from: .failed, to: .uploading, at: shipper.clock.wall, .attempt, detail: "")
+        }
+        let shipper = try shipper([volume.directory])
+        _ = await shipper.pass()
+        #expect(try await shipper.states("former") == [.failed])
+        #expect(try await shipper.ledger.history(name, "former").last?.detail.contains("not configured") == true)
+        let given = try await shipper.ledger.abandon(
+            .files([name]), reason: "no such lake", told: [], dryRun: false, at: shipper.clock.wall)
+        #expect(given.map(\.destination) == ["former"])
+        shipper.clock.advance(.seconds(86_400))
+        #expect(await shipper.pass().purged == 1)
+    }
+
     @Test func whatIsGivenUpAtADestinationOfTheConfigurationStays() async throws {
         let name = try volume.addFile(1)
         let shipper = try shipper([volume.directory, blocked])

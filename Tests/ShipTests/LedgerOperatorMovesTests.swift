@@ -35,6 +35,26 @@ import Testing
         #expect(try await ledger.abandon(all, reason: "r", told: [], dryRun: false, at: 5).isEmpty)
     }
 
+    @Test func oneDestinationIsMeantAlone() async throws {
+        let ledger = try LedgerTests.open(volume)
+        for destination in ["former", "present"] {
+            _ = try await ledger.insert([LedgerTests.file("a")], destination, as: .discovered, at: 1, detail: "")
+        }
+        for dryRun in [true, false] {
+            let rows = try await ledger.abandon(
+                .files(["a"]), only: "former", reason: "r", told: [], dryRun: dryRun, at: 2)
+            #expect(rows.map(\.destination) == ["former"])
+        }
+        #expect(try await ledger.row("a", "former")?.state == .abandoned)
+        #expect(try await ledger.row("a", "present")?.state == .discovered)
+        _ = try await ledger.abandon(.all, reason: "r", told: [], dryRun: false, at: 3)
+        for dryRun in [true, false] {
+            let rows = try await ledger.retry(.all, only: "present", dryRun: dryRun, at: 4)
+            #expect(rows.map(\.destination) == ["present"])
+        }
+        #expect(try await ledger.row("a", "former")?.state == .abandoned)
+    }
+
     @Test func whatIsPutBackIsNotToldAsGivenUp() async throws {
         let ledger = try LedgerTests.open(volume)
         _ = try await ledger.insert(

@@ -217,19 +217,4 @@ extension Ledger {
         }
         return summaries
     }
-
-    /// Puts failed, abandoned and quarantined rows back in the queue, without back-off and with a fresh URL; other rows
-    /// are left. A quarantined file is checked again before anything is sent.
-    /// - Returns: the rows as they were; with `dryRun` nothing is changed.
-    package func retry(_ filter: ShipmentFilter, dryRun: Bool, at now: Int64) throws(ShipError) -> [Shipment] {
-        if dryRun { return try list(filter).filter(\.state.isRetryable) }
-        return try connection.transaction { () throws(ShipError) in
-            let rows = try list(filter).filter(\.state.isRetryable)
-            for row in rows {
-                try moveInTransaction(
-                    row.file, row.destination, from: row.state, to: .discovered, at: now, .reset, detail: "retry")
-            }
-            return rows
-        }
-    }
 }

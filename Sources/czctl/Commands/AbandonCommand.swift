@@ -11,10 +11,11 @@ struct Abandon: AsyncParsableCommand {
             The upload API is told the reason in the shipper's next cycle, and the files are moved to abandoned/, from \
             where czctl retry puts them back. Files that are delivered, or on their way at this moment, are left. \
             Their rows are missing upstream: the data of these hours is not billed. Exit codes: 0 done, also when \
-            there was nothing to do; 4 when an id is not found (then nothing was changed).
+            there was nothing to do; 4 when an id or the destination is not found (then nothing was changed).
 
             Examples:
               czctl abandon ID --reason "wrong account" --data ./demo-data
+              czctl abandon --destination old-lake --reason "no such lake" --dry-run
               czctl files list --state quarantined -o name | xargs czctl abandon --yes --reason damaged
             """)
 
@@ -27,6 +28,9 @@ struct Abandon: AsyncParsableCommand {
 
     @Option(name: .customLong("state"), help: "All files in this state: failed or quarantined; repeatable.")
     var states: [State] = []
+
+    @Option(help: "Only at this destination; without ids and --state, all files that wait for it.")
+    var destination: String?
 
     @Option(help: "Why: kept in the ledger, and told to the upload API.")
     var reason: String
@@ -41,14 +45,18 @@ struct Abandon: AsyncParsableCommand {
     private static let reasonByteLimit = 500
 
     func validate() throws {
-        guard ids.isEmpty != states.isEmpty else { throw ValidationError("give ids, or --state") }
+        guard ids.isEmpty || states.isEmpty, !ids.isEmpty || !states.isEmpty || destination != nil else {
+            throw ValidationError("give ids, or --state, or --destination")
+        }
         guard (1...Self.reasonByteLimit).contains(reason.utf8.count) else {
             throw ValidationError("--reason must have 1 to \(Self.reasonByteLimit) bytes")
         }
     }
 
     private var filter: ShipmentFilter {
-        ids.isEmpty ? .states(Set(states.map { $0 == .failed ? .failed : .quarantined })) : .files(ids)
+        if !ids.isEmpty { return .files(ids) }
+        if states.isEmpty { return .states(Set(ShipmentState.allCases.filter(\.isUnsent))) }
+        return .states(Set(states.map { $0 == .failed ? .failed : .quarantined }))
     }
 
     func run() async throws {
@@ -57,17 +65,21 @@ struct Abandon: AsyncParsableCommand {
         let rows: [Shipment]
         do {
             try await FileIDs.require(ids, layout, fileSystem, to: "abandon")
+            try await FileIDs.require(destination, layout, fileSystem, to: "abandon")
             let candidates =
                 try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
-                    try await ledger.abandon(filter, reason: reason, told: [], dryRun: true, at: 0)
+                    try await ledger.abandon(
+                        filter, only: destination, reason: reason, told: [], dryRun: true, at: 0)
                 } ?? []
             if dryRun || candidates.isEmpty {
                 rows = candidates
             } else {
                 let count = Set(candidates.map(\.file)).count
-                try confirmation.require("give up \(count) file\(count == 1 ? "" : "s") for good")
+                let place = destination.map { " at \($0)" } ?? ""
+                try confirmation.require("give up \(count) file\(count == 1 ? "" : "s")\(place) for good")
                 rows = try await Ledger.openExisting(layout, fileSystem).abandon(
-                    filter, reason: reason, told: try told(), dryRun: false, at: Clocks.system.wallMilliseconds())
+                    filter, only: destination, reason: reason, told: try told(), dryRun: false,
+                    at: Clocks.system.wallMilliseconds())
             }
         } catch let error as ShipError {
             throw CommandFailure(error)
@@ -78,8 +90,9 @@ struct Abandon: AsyncParsableCommand {
 
     /// Destinations that are upload APIs. Without a configuration, the one by its usual name.
     private func told() throws -> Set<String> {
-        guard try target.choice().file != nil else { return [DestinationKind.cloudzero.rawValue] }
-        let destinations = try target.settings().destinations
+        guard let destinations = try target.knownSettings()?.destinations else {
+            return [DestinationKind.cloudzero.rawValue]
+        }
         return Set(destinations.filter { $0.kind == .cloudzero }.map(\.name))
     }
 

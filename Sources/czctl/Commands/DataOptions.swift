@@ -51,6 +51,9 @@ struct DataOptions: ParsableArguments {
         return try ConfigurationFile.load(choice.file, role: .tool, overrides: overrides).settings
     }
 
+    /// The same; nil where no configuration is: then nobody knows the volume's destinations, and defaults are not they.
+    func knownSettings() throws -> Settings? { try choice().file == nil ? nil : try settings() }
+
     static let pathKey = "database.storage_path"
 
     /// - Parameter overrides: of `--set`, where the command has it.

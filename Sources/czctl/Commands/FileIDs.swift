@@ -26,4 +26,17 @@ enum FileIDs {
             throw CommandFailure(.notFound, "cannot \(act) \(names): not found", try: "czctl files list -o name")
         }
     }
+
+    /// - Throws: `.notFound` when the ledger has no row of `destination`: a slip of the pen is not to read as done.
+    static func require(
+        _ destination: String?, _ layout: VolumeLayout, _ fileSystem: any FileSystem, to act: String
+    ) async throws {
+        guard let destination else { return }
+        let known = try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
+            try await ledger.kinds()
+        }
+        if known?[destination] != nil { return }
+        let name = HumanText.line(destination, limit: 200)
+        throw CommandFailure(.notFound, "cannot \(act) files of \(name): no such destination", try: "czctl status")
+    }
 }

@@ -21,6 +21,7 @@ struct FileSurvey: Sendable {
     private(set) var destinations: [DestinationSummary] = []
     /// Kinds of the files that each destination has rows of.
     private(set) var kinds: [String: Set<String>] = [:]
+    /// At the destinations that count.
     private(set) var unsent = UnsentSummary(files: 0, bytes: 0, rows: 0)
     /// Bytes of the last day's files, and the milliseconds they came in.
     private(set) var growth: (bytes: Int64, milliseconds: Int64)?
@@ -29,15 +30,20 @@ struct FileSurvey: Sendable {
     /// Why the ledger could not be read; then every file in `outbox/` counts as undiscovered.
     private(set) var ledgerError: ShipError?
 
-    /// - Parameter log: read before this; its manifests tell rows of files that the ledger does not have yet.
-    init(_ layout: VolumeLayout, in fileSystem: any FileSystem, log: LogSurvey) async throws {
+    /// - Parameters:
+    ///   - log: read before this; its manifests tell rows of files that the ledger does not have yet.
+    ///   - configured: destinations whose unsent files count; nil: all that the ledger knows.
+    init(
+        _ layout: VolumeLayout, in fileSystem: any FileSystem, log: LogSurvey, configured: [String]? = nil
+    ) async throws {
         // The outbox before the ledger: whatever leaves the outbox has its row by then.
         let names = try Self.list(layout.outbox, fileSystem)
         let ids = names.filter { ReferenceID($0) != nil }
         strangers = names.count - ids.count
         // Published by name only after their commit: until then they are in staging.
         let committed = log.committed.flatMap(\.files).filter { !ids.contains($0.name) }
-        let known = try await readLedger(layout, fileSystem, names: ids + committed.map(\.name))
+        let known = try await readLedger(
+            layout, fileSystem, names: ids + committed.map(\.name), configured)
         var rows: [String: Int] = [:]
         for file in (log.committed + log.done).flatMap(\.files) { rows[file.name] = file.rows }
         for name in ids where !known.contains(name) {
@@ -68,13 +74,14 @@ struct FileSurvey: Sendable {
 
     /// Reads the sums; returns those of `names` that have a row.
     private mutating func readLedger(
-        _ layout: VolumeLayout, _ fileSystem: any FileSystem, names: [String]
+        _ layout: VolumeLayout, _ fileSystem: any FileSystem, names: [String], _ configured: [String]?
     ) async throws -> Set<String> {
         do {
             let found = try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
                 Sums(
                     counts: try await ledger.counts(), destinations: try await ledger.destinations(),
-                    unsent: try await ledger.unsent(), quarantined: try await ledger.list(.states([.quarantined])),
+                    unsent: try await ledger.unsent(at: configured),
+                    quarantined: try await ledger.list(.states([.quarantined])),
                     states: try await ledger.states(of: names), kinds: try await ledger.kinds(),
                     growth: try await ledger.growth())
             }

@@ -72,7 +72,7 @@ struct FilesList: AsyncParsableCommand {
         let entries = try await entries(layout, rows)
         if entries.isEmpty, states.isEmpty, let purged = PurgedFiles(rows) {
             // A configuration that cannot be used is no matter of a list.
-            purged.tell(layout, try? target.settings())
+            purged.tell(layout, (try? target.knownSettings()) ?? nil)
         }
         try options.show(entries, in: FileListing(files: entries), id: \.id) { table(entries, isWide: $0) }
     }

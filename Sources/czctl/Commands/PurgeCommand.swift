@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Configuration
 internal import DiskIO
 internal import Ship
 
@@ -8,6 +9,8 @@ struct Purge: AsyncParsableCommand {
         abstract: "Free space: remove local copies of files that every destination has",
         discussion: """
             Only of uploaded files, the last delivery longer ago than --older-than; anything else is never removed. \
+            What was given up at a destination counts as delivered where a configuration is known that does not name \
+            it any more. \
             The upload API can then not ask for these files again. Works beside a running shipper. Exit codes: 0 done, \
             also when there was nothing to do; 5 the ledger is busy.
 
@@ -49,10 +52,11 @@ struct Purge: AsyncParsableCommand {
         // Uploads of this very millisecond are older than 0s too.
         let before = Clocks.system.wallMilliseconds() - olderThan.milliseconds + 1
         var answer = Answer(dryRun: dryRun)
+        let configured = try target.knownSettings()?.destinations.map(\.name)
         do {
             let names =
                 try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
-                    try await ledger.purgeable(before: before, limit: .max)
+                    try await ledger.purgeable(before: before, limit: .max, configured: configured)
                 } ?? []
             for name in names {
                 guard let status = try fileSystem.status("\(layout.uploaded)/\(name)") else { continue }

@@ -26,14 +26,14 @@ struct PurgedFiles {
         return rows.flatMap(PurgedFiles.init)
     }
 
-    /// - Parameter settings: of the volume, where they are known: they say where a destination is.
+    /// - Parameter settings: of the volume, where they are known: they alone say where a destination is.
     func tell(_ layout: VolumeLayout, _ settings: Settings?) {
         let places = destinations.map { name in
             let one = settings?.destinations.first { $0.name == name }
             return switch one?.kind {
             case .directory: "\(name) (\(one.map { $0.path.isEmpty ? layout.shipped : $0.path } ?? ""))"
             case .s3: "\(name) (s3://\(one?.bucket ?? ""))"
-            case .cloudzero, nil: name == "directory" ? "\(name) (\(layout.shipped))" : name
+            case .cloudzero, nil: name
             }
         }
         let noun = count == 1 ? "file is" : "files are"

@@ -80,7 +80,7 @@ struct Query: AsyncParsableCommand {
         let paths = try Self.files(of: layout, .metrics)
         if paths.isEmpty, let purged = await PurgedFiles.of(layout) {
             // A configuration that cannot be used is no matter of a query.
-            purged.tell(layout, try? target.settings())
+            purged.tell(layout, (try? target.knownSettings()) ?? nil)
         }
         return paths
     }

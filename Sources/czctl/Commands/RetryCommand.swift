@@ -11,8 +11,9 @@ struct Retry: AsyncParsableCommand {
         discussion: """
             Clears the back-off and wakes a running shipper; a quarantined file is checked again before it is sent. \
             Files in other states are left. With --wait the running shipper makes one cycle at once, and the answer \
-            says what became of the files. Exit codes: 0 done, also when there was nothing to do; 4 when an id is not \
-            found (then nothing was changed); with --wait 5 no shipper has answered in time, 8 some are not uploaded.
+            says what became of the files. Exit codes: 0 done, also when there was nothing to do; 4 when an id or the \
+            destination is not found (then nothing was changed); with --wait 5 no shipper has answered in time, 8 some \
+            are not uploaded.
 
             Examples:
               czctl retry --state failed --data ./demo-data
@@ -40,6 +41,9 @@ struct Retry: AsyncParsableCommand {
 
     @Flag(help: "All failed, abandoned and quarantined files.")
     var all = false
+
+    @Option(help: "Only at this destination.")
+    var destination: String?
 
     @Flag(help: "Only say what would be put back.")
     var dryRun = false
@@ -73,6 +77,7 @@ struct Retry: AsyncParsableCommand {
         let rows: [Shipment]
         do {
             try await FileIDs.require(ids, layout, fileSystem, to: "retry")
+            try await FileIDs.require(destination, layout, fileSystem, to: "retry")
             rows = try await putBack(layout, fileSystem)
         } catch let error as ShipError {
             throw CommandFailure(error)
@@ -121,12 +126,12 @@ struct Retry: AsyncParsableCommand {
     private func putBack(_ layout: VolumeLayout, _ fileSystem: any FileSystem) async throws -> [Shipment] {
         if dryRun {
             return try await LedgerCopy.read(layout, fileSystem) { ledger throws(ShipError) in
-                try await ledger.retry(filter, dryRun: true, at: 0)
+                try await ledger.retry(filter, only: destination, dryRun: true, at: 0)
             } ?? []
         }
         guard try fileSystem.exists(layout.ledger) else { return [] }
         return try await Ledger.openExisting(layout, fileSystem)
-            .retry(filter, dryRun: false, at: Clocks.system.wallMilliseconds())
+            .retry(filter, only: destination, dryRun: false, at: Clocks.system.wallMilliseconds())
     }
 
     private struct Answer: Encodable {

@@ -50,11 +50,11 @@ struct StatusInputs: Sendable {
         if isShipperSilent { silent.append(owner(layout.shipperLock)) }
         // `czctl run` holds both.
         if silent.count == 2, silent[0] == silent[1] { silent.removeLast() }
-        var (log, files) = try await readRows(layout, fileSystem, collector)
+        var (log, files) = try await readRows(layout, fileSystem, collector, shipper)
         for _ in 0..<rereads {
             let names = try fileSystem.exists(layout.wal) ? try fileSystem.list(layout.wal) : []
             if LogSurvey.manifestNames(names) == log.manifestNames { break }
-            (log, files) = try await readRows(layout, fileSystem, collector)
+            (log, files) = try await readRows(layout, fileSystem, collector, shipper)
         }
         return StatusInputs(
             layout: layout, now: clocks.wallMilliseconds(), live: live, silent: silent,
@@ -69,10 +69,10 @@ struct StatusInputs: Sendable {
 
     /// The log first: rows go from it to the files.
     private static func readRows(
-        _ layout: VolumeLayout, _ fileSystem: any FileSystem, _ collector: LiveStatus?
+        _ layout: VolumeLayout, _ fileSystem: any FileSystem, _ collector: LiveStatus?, _ shipper: LiveStatus?
     ) async throws -> (LogSurvey, FileSurvey) {
         let log = try LogSurvey(layout, in: fileSystem, live: collector)
-        return (log, try await FileSurvey(layout, in: fileSystem, log: log))
+        return (log, try await FileSurvey(layout, in: fileSystem, log: log, configured: shipper?.destinations))
     }
 
     private static func owner(_ lock: String) -> String {

@@ -10,6 +10,7 @@ internal import WAL
 /// - the log cannot be written, or compaction or the shipper report an error;
 /// - files wait beside a collector, and no shipper holds its lock;
 /// - a destination has files waiting, and its last error is newer than its last success;
+/// - files are kept for a destination that the shipper has not, which a drain does not wait for;
 /// - the volume is 95 % full (the threshold `critical` of contract.md §4);
 /// - something came into quarantine in the last hour.
 ///
@@ -72,8 +73,8 @@ extension StatusInputs {
                 found.append(Problem(text: "compaction fails: \(error)", advice: "df -h \(layout.root)"))
             }
         }
-        let failing = files.destinations.compactMap(problem)
-        found += failing
+        let failing = files.destinations.filter { isConfigured($0.name) }.compactMap(problem)
+        found += failing + kept
         if failing.isEmpty, let error = shipper?.shipLastError {
             found.append(Problem(text: "the shipper fails: \(error)", advice: "czctl files list --state failed"))
         }
@@ -92,6 +93,22 @@ extension StatusInputs {
                     advice: "czctl files list --state quarantined"))
         }
         return found
+    }
+
+    /// Without a shipper that answers, each may be.
+    private func isConfigured(_ destination: String) -> Bool { shipper?.destinations?.contains(destination) ?? true }
+
+    /// Files for destinations that nobody sends to, one line each.
+    private var kept: [StatusReport.Problem] {
+        let former = files.counts.filter { $0.state.isUnsent && !isConfigured($0.destination) }
+        return Set(former.map(\.destination)).sorted().map { destination in
+            let count = Int(former.filter { $0.destination == destination }.reduce(0) { $0 + $1.files })
+            let name = HumanText.line(destination)
+            return Problem(
+                text: "\(HumanText.grouped(count)) file\(count == 1 ? " is" : "s are") kept for \(name), which is not"
+                    + " configured any more",
+                advice: "name it again, or give them up: czctl abandon --destination \(name) --reason WHY")
+        }
     }
 
     /// The readiness of a service that `czctl drain` has asked to take nothing more.

@@ -68,6 +68,8 @@ struct LiveStatus: Codable, Sendable {
     var shipLastError: String?
     /// Of files, that each destination of the shipper takes, by its name.
     var takenKinds: [String: [String]]?
+    /// That the shipper has; nil where there is none.
+    var destinations: [String]? { takenKinds.map { Array($0.keys) } }
     /// Until the next cycle of the shipper; nil while one runs.
     var nextShipSeconds: Double?
 }
