@@ -25,10 +25,6 @@ static inline CURLcode ccurl_set_list(CURL *easy, CURLoption option, struct curl
 static inline CURLcode ccurl_set_function(CURL *easy, CURLoption option, ccurl_data_function function) {
     return curl_easy_setopt(easy, option, function);
 }
-static inline CURLcode ccurl_set_seek(CURL *easy, curl_seek_callback function, void *context) {
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_SEEKDATA, context);
-    return code ? code : curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, function);
-}
 static inline CURLcode ccurl_set_open_socket(CURL *easy, curl_opensocket_callback function, void *context) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, context);
     return code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, function);

@@ -47,9 +47,10 @@ import Testing
         }
     }
 
-    /// As a store that closes idle connections: what was sent on one that is closed meanwhile is sent again on another.
+    /// As a store that closes idle connections. Each time that bytes leave is an attempt, which the ledger counts:
+    /// nothing is sent again unasked.
     @Test(arguments: [1, 300_000])
-    func aFileIsSentAnewWhenAKeptConnectionIsClosed(byteCount: Int) async throws {
+    func aKeptConnectionThatIsClosedIsAFailureOfTheAttempt(byteCount: Int) async throws {
         let number = Mutex(0)
         let server = try LoopbackServer(keepsConnections: true) { _ in
             number.withLock { number in
@@ -65,8 +66,11 @@ import Testing
         let digest = hex(Digest.of(bytes, .sha256))
         let body = HTTPRequest.Body.file(path: path, byteCount: UInt64(byteCount), digest: digest)
         #expect(try await transport.send(request(.put, server.url, body)).status == 200)
-        #expect(try await transport.send(request(.put, server.url, body)).status == 200)
-        #expect(server.requests.prefix(3).map(\.body) == [bytes, bytes, bytes])
+        let error = await #expect(throws: TransportError.self) {
+            try await transport.send(request(.put, server.url, body))
+        }
+        #expect(error?.reason == .connection && error?.text.contains("the server closed the connection") == true)
+        #expect(server.requests.map(\.body) == [bytes, bytes])
     }
 
     @Test(arguments: [1, 300_000])

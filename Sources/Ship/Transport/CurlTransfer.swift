@@ -134,7 +134,6 @@ internal import DiskIO
             unsafe ccurl_set_long(handle, CURLOPT_UPLOAD_BUFFERSIZE, Upload.chunkByteCount)
             unsafe ccurl_set_pointer(handle, CURLOPT_READDATA, context)
             unsafe ccurl_set_function(handle, CURLOPT_READFUNCTION, onUpload)
-            unsafe ccurl_set_seek(handle, onRewind, context)
         }
         unsafe ccurl_set_text(handle, CURLOPT_CUSTOMREQUEST, request.method.rawValue)
     }
@@ -169,6 +168,9 @@ internal import DiskIO
         }
         text = network.scrubbed(RedactedURL.scrubbed(text))
         switch code {
+        // Sending again is for whoever keeps count of attempts, so libcurl is given no way to.
+        case CURLE_SEND_FAIL_REWIND:
+            return TransportError(.connection, "the server closed the connection that was kept from the last request")
         case CURLE_OPERATION_TIMEDOUT: return TransportError(.timedOut, text)
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: return TransportError(.unusableRequest, text)
         default: return TransportError(.connection, text)
@@ -198,13 +200,6 @@ internal import DiskIO
             headers[line[..<colon].lowercased()] = line[line.utf8.index(after: colon)...].trimmed
         }
         return bytes.count
-    }
-
-    /// A kept connection that its server has closed by now is found out by sending: libcurl begins anew on another.
-    fileprivate func rewind(to offset: Int) -> Int32 {
-        guard offset == 0 else { return CURL_SEEKFUNC_FAIL }
-        upload?.rewind()
-        return CURL_SEEKFUNC_OK
     }
 
     fileprivate func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -276,11 +271,6 @@ private struct Upload: ~Copyable {
         return wanted
     }
 
-    mutating func rewind() {
-        sent = 0
-        digest = Digest(.sha256)
-    }
-
     private static func extend(_ digest: inout Digest?, over chunk: [UInt8], count: Int) {
         // SAFETY: UInt8 has no padding.
         digest?.update(unsafe chunk.span.extracting(0..<count).bytes)
@@ -299,11 +289,6 @@ private let onHeader: ccurl_data_function = { data, size, count, context in
 
 private let onUpload: ccurl_data_function = { data, size, count, context in
     unsafe transfer(context).fill(UnsafeMutableRawBufferPointer(start: data, count: size * count))
-}
-
-private let onRewind: curl_seek_callback = { context, offset, origin in
-    guard origin == SEEK_SET else { return CURL_SEEKFUNC_FAIL }
-    return unsafe transfer(context).rewind(to: Int(offset))
 }
 
 /// libcurl's `curl_socket_t` of a connection it shall not make.
