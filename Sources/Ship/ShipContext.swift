@@ -37,13 +37,13 @@ struct ShipContext: Sendable {
 
     func send(_ request: HTTPRequest) async -> Result<HTTPResponse, TransportError> {
         do throws(TransportError) {
-            let response = try await transport.send(request).without(request.secrets)
+            let response = try await transport.sendDiscreetly(request)
             if let server = response.headers["date"].flatMap({ UTCTime.milliseconds(httpDate: $0) }) {
                 metrics.clockSkew.set((Double(now - server) / 1_000).rounded())
             }
             return .success(response)
         } catch {
-            return .failure(TransportError(error.reason, error.text.without(request.secrets)))
+            return .failure(error)
         }
     }
 

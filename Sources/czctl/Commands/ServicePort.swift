@@ -53,7 +53,7 @@ struct ServicePort: Sendable {
             method, RedactedURL(url + path), headers: headers, body: .none, timeout: limit, reach: .withoutProxy)
         let response: HTTPResponse
         do throws(TransportError) {
-            response = try await transport.send(request)
+            response = try await transport.sendDiscreetly(request)
         } catch {
             throw CommandFailure(
                 .temporary, "cannot ask \(url): nobody answers", try: "czctl doctor, where the service runs",

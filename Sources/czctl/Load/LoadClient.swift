@@ -102,7 +102,8 @@ final class LoadClient: Sendable {
                 open = try await WriteConnection.open(url, authorization: access.authorization, group: group)
             }
             connection = open
-            let response = try await open.post(body)
+            var response = try await open.post(body)
+            response.text = discreet(response.text)
             if !response.keepsOpen { connection = nil }
             return .success(response)
         } catch {
@@ -110,6 +111,15 @@ final class LoadClient: Sendable {
             connection = nil
             return .failure(error)
         }
+    }
+
+    /// Words of a server without our secret, which they may repeat.
+    private func discreet(_ text: String) -> String {
+        guard let secret = access.authorization else { return text }
+        let isCut = text.utf8.count >= WriteConnection.textLimit + secret.utf8.count
+        let words = text.without(HTTPRequest.secrets(of: secret))
+        // Where the text was cut, a secret may have been: its half is shorter than the whole, and at the end.
+        return isCut ? String(words.dropLast(secret.utf8.count)) : words
     }
 
     private func post(_ body: WriteBody, through transport: any HTTPTransport) async -> Result<
@@ -120,14 +130,15 @@ final class LoadClient: Sendable {
             .post, RedactedURL(url.text), headers: headers, body: .bytes(body.bytes), timeout: .seconds(60),
             reach: .withoutProxy)
         do throws(TransportError) {
-            let response = try await transport.send(request)
+            let response = try await transport.sendDiscreetly(request)
             func number(_ name: String) -> Int? { response.headers[name].flatMap { Int($0) } }
             return .success(
                 WriteResponse(
                     status: response.status,
                     samplesWritten: number("x-prometheus-remote-write-samples-written"),
                     retryAfter: number("retry-after"),
-                    text: String(decoding: response.body.prefix(1024), as: UTF8.self), keepsOpen: true))
+                    text: String(decoding: response.body.prefix(WriteConnection.textLimit), as: UTF8.self),
+                    keepsOpen: true))
         } catch {
             return .failure(error)
         }
@@ -161,6 +172,6 @@ final class LoadClient: Sendable {
     }
 
     private static func firstLine(_ text: String) -> String {
-        String(text.split(whereSeparator: \.isNewline).first ?? "no text")
+        text.split(whereSeparator: \.isNewline).first.map { HumanText.line(String($0)) } ?? "no text"
     }
 }

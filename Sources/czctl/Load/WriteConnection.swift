@@ -48,7 +48,7 @@ struct WriteResponse: Sendable {
     var samplesWritten: Int?
     /// Seconds of `Retry-After`.
     var retryAfter: Int?
-    /// The first 1 KiB.
+    /// Its beginning: `textLimit`, and the length of a secret that may stand across it.
     var text = ""
     var keepsOpen: Bool
 }
@@ -67,6 +67,9 @@ struct WriteConnection: Sendable {
         }
     }
 
+    /// What is read of the words of an answer.
+    static let textLimit = 1024
+
     private let channel: any Channel
     private let url: WriteURL
     private let authorization: String?
@@ -74,13 +77,14 @@ struct WriteConnection: Sendable {
     static func open(
         _ url: WriteURL, authorization: String?, group: any EventLoopGroup
     ) async throws -> WriteConnection {
+        let textLimit = Self.textLimit + (authorization?.utf8.count ?? 0)
         let channel = try await ClientBootstrap(group: group)
             .connectTimeout(.seconds(5))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    try channel.pipeline.syncOperations.addHandler(AnswerCollector())
+                    try channel.pipeline.syncOperations.addHandler(AnswerCollector(textLimit: textLimit))
                 }
             }
             .connect(host: url.host, port: url.port).get()
@@ -137,10 +141,11 @@ private final class AnswerCollector: ChannelDuplexHandler {
     typealias OutboundIn = Post
     typealias OutboundOut = HTTPClientRequestPart
 
-    private static let textLimit = 1024
-
+    private let textLimit: Int
     private var answer: EventLoopPromise<WriteResponse>?
     private var response: WriteResponse?
+
+    init(textLimit: Int) { self.textLimit = textLimit }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let post = unwrapOutboundIn(data)
@@ -159,7 +164,7 @@ private final class AnswerCollector: ChannelDuplexHandler {
                 status: Int(head.status.code), samplesWritten: number("x-prometheus-remote-write-samples-written"),
                 retryAfter: number("retry-after"), keepsOpen: head.isKeepAlive)
         case .body(let bytes):
-            let room = Self.textLimit - (response?.text.utf8.count ?? 0)
+            let room = textLimit - (response?.text.utf8.count ?? 0)
             if room > 0 {
                 response?.text += String(
                     buffer: bytes.getSlice(at: bytes.readerIndex, length: min(room, bytes.readableBytes)) ?? bytes)

@@ -22,7 +22,7 @@ extension Doctor {
         }
         let asked = Clocks.system.wallMilliseconds()
         do throws(TransportError) {
-            let response = try await transport.send(place.listing(keys, at: asked / 1000, timeout))
+            let response = try await transport.sendDiscreetly(place.listing(keys, at: asked / 1000, timeout))
             report(response, destination, place, at: (asked + Clocks.system.wallMilliseconds()) / 2)
         } catch {
             report(error, place.authority)

@@ -76,7 +76,7 @@ extension Doctor {
         let request = HTTPRequest(.get, RedactedURL(url), headers: headers, body: .none, timeout: timeout)
         let asked = Clocks.system.wallMilliseconds()
         do throws(TransportError) {
-            let response = try await transport.send(request)
+            let response = try await transport.sendDiscreetly(request)
             report(response, authority, at: (asked + Clocks.system.wallMilliseconds()) / 2, key)
         } catch {
             report(error, authority)
