@@ -52,12 +52,13 @@ package final class Histogram: Sendable {
 
     /// The same of counts at hand. Above every bound the last one is named: a number that JSON can say.
     package static func quantile(_ q: Double, of counts: [Int], _ bounds: [Double]) -> Double? {
-        let total = counts.reduce(0, +)
+        // As numbers that cannot overflow: the counts may be another process's.
+        let total = counts.reduce(0) { $0 + Double($1) }
         guard total > 0 else { return nil }
-        var seen = 0
+        var seen = 0.0
         for (index, count) in counts.enumerated() {
-            seen += count
-            if Double(seen) >= q * Double(total) { return index < bounds.count ? bounds[index] : bounds.last }
+            seen += Double(count)
+            if seen >= q * total { return index < bounds.count ? bounds[index] : bounds.last }
         }
         return nil
     }

@@ -28,6 +28,12 @@ enum HumanText {
         return "\(decimal(scaled)) \(units[unit])"
     }
 
+    /// Without its fraction; the nearest there is where it comes from outside and is beyond every integer.
+    static func whole(_ value: Double) -> Int64 {
+        let whole = value.rounded(.towardZero)
+        return Int64(exactly: whole) ?? (value.isNaN ? 0 : whole < 0 ? .min : .max)
+    }
+
     /// One digit after the point.
     static func decimal(_ value: Double) -> String {
         guard value.isFinite, value.magnitude < 1e15 else { return "\(value)" }

@@ -18,17 +18,23 @@ struct TargetOptions: ParsableArguments {
         }
     }
 
-    /// - Throws: as `DataOptions.layout`, and `.usage` for a URL that is none.
+    /// - Throws: as `DataOptions.layout`, and `.usage` for a URL that is none, and for credentials without a URL.
     func target() async throws -> ServiceTarget {
         if let url { return .port(try ServicePort(url, access)) }
         if volume.data == nil, volume.config == nil, let url = Self.environmentURL {
             return .port(try ServicePort(url, access))
         }
+        // A guess is no one to give a secret to, and a volume asks for none.
+        guard access.bearerFile == nil, access.basicFile == nil else {
+            throw CommandFailure(
+                .usage, "cannot use --bearer-file or --basic-file: nothing says which URL they are for",
+                try: "czctl \(CzCtl.command) --url http://HOST:PORT, or CZCTL_URL")
+        }
         let choice = try volume.choice()
         if !choice.isGiven, RealPath.of(choice.path) == nil {
             let port = try ServicePort(ServicePort.usual, access)
-            // Only to see whether one is there: what is wrong with it is told when it is asked.
-            if (try? await port.status()) != nil {
+            // What is wrong with it is told when it is asked.
+            if await port.isThere() {
                 printNote("czctl: using \(port.url) (no --url, --data or --config, and no \(choice.path) here)")
                 return .port(port)
             }

@@ -16,7 +16,7 @@ struct Status: AsyncParsableCommand {
             hangs and does not answer, or files wait and no shipper runs, or log, compaction or uploads fail, or the \
             volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
             manifest or a segment is damaged; 4 no such directory, or no volume; 5 nobody answers at the \
-            URL; 6 it refuses.
+            URL, with --watch at first; 6 it refuses.
 
             Examples:
               czctl status --data ./demo-data
@@ -38,16 +38,40 @@ struct Status: AsyncParsableCommand {
             throw ValidationError("--watch=\(watch) is no interval of 100ms or more; write 2s or 1m")
         }
         var last = ""
+        var hasAnswered = false
         while true {
-            if options.output == .table, isatty(STDOUT_FILENO) != 1 {
-                last = try await showChange(since: last, target)
-            } else {
-                // A terminal shows one screen; elsewhere one JSON answer follows another.
-                if isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[2J", terminator: "") }
-                do { try await show(target) } catch is ExitCode {}  // unhealthy: goes on being watched
+            do {
+                last = try await look(since: last, target)
+                hasAnswered = true
+            } catch let failure as CommandFailure where hasAnswered && failure.status == .temporary {
+                last = tell(failure, since: last)
             }
             try await Task.sleep(for: pause)
         }
+    }
+
+    private static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    /// - Returns: the line that was shown for a change; empty where whole answers are shown.
+    private func look(since last: String, _ target: ServiceTarget) async throws -> String {
+        if options.output == .table, !Self.isTerminal { return try await showChange(since: last, target) }
+        // A terminal shows one screen; elsewhere one JSON answer follows another.
+        if Self.isTerminal { print("\u{1B}[H\u{1B}[2J", terminator: "") }
+        do { try await show(target) } catch is ExitCode {}  // unhealthy: goes on being watched
+        return ""
+    }
+
+    /// A service that answered before, and does not now, may be starting again: that is a line, and no end.
+    /// - Returns: the line, without its time.
+    private func tell(_ failure: CommandFailure, since last: String) -> String {
+        let line = HumanText.line(failure.message)
+        guard line != last || Self.isTerminal else { return line }
+        switch options.output {
+        case .table: print("\(HumanText.time(Clocks.system.wallMilliseconds()))  \(line)")
+        case .json: printError("czctl: \(line)")
+        }
+        Console.flush()
+        return line
     }
 
     /// For people who watch without a terminal: one line each time that something is otherwise.

@@ -157,7 +157,9 @@ struct StatusReport: Codable, Sendable {
         var filteredSamples = 0
     }
 
-    private(set) var schema = "czctl.status/v1"
+    static let schemaName = "czctl.status/v1"
+
+    private(set) var schema = StatusReport.schemaName
     /// Of the program that gave the report.
     private(set) var version = Version.number
     let time: String

@@ -48,7 +48,7 @@ struct StatusText {
         }
         let services = report.services.map { service in
             "\(service.role) \(service.version) (pid \(service.pid))"
-                + " up \(HumanText.duration(milliseconds: Int64(service.uptimeSeconds * 1000)))"
+                + " up \(HumanText.duration(milliseconds: HumanText.whole(service.uptimeSeconds * 1000)))"
         }.joined(separator: "  ")
         return "\(name)  \(services)   \(health)"
     }
@@ -78,8 +78,8 @@ struct StatusText {
     private static func parts(_ intake: StatusReport.Intake) -> [String] {
         var parts: [String] = []
         if let rate = intake.recentSamplesPerSecond, let seconds = intake.recentSeconds {
-            let span = HumanText.duration(milliseconds: Int64(seconds * 1000))
-            parts.append("\(HumanText.grouped(Int64(rate.rounded()))) samples/s in the last \(span)")
+            let span = HumanText.duration(milliseconds: HumanText.whole(seconds * 1000))
+            parts.append("\(HumanText.grouped(HumanText.whole(rate.rounded()))) samples/s in the last \(span)")
         }
         if let p99 = intake.recentRequestP99Seconds { parts.append("p99 \(HumanText.latency(seconds: p99))") }
         parts.append("\(HumanText.grouped(intake.samplesReceived)) samples")
@@ -87,7 +87,7 @@ struct StatusText {
         for (count, word) in [(intake.samplesFiltered, "filtered"), (intake.samplesDeduplicated, "repeated")]
         where count > 0 { parts.append("\(HumanText.grouped(count)) \(word)") }
         if let last = intake.lastReceivedSecondsAgo {
-            parts.append("last \(HumanText.duration(milliseconds: Int64(last * 1000))) ago")
+            parts.append("last \(HumanText.duration(milliseconds: HumanText.whole(last * 1000))) ago")
         }
         return parts
     }
@@ -136,7 +136,7 @@ struct StatusText {
             }
             if index == 0 {
                 if let next = report.services.compactMap(\.nextShipInSeconds).first {
-                    parts.append("next in \(HumanText.duration(milliseconds: Int64(next * 1000)))")
+                    parts.append("next in \(HumanText.duration(milliseconds: HumanText.whole(next * 1000)))")
                 }
                 parts.append("backlog \(report.unsent.files) files   \(HumanText.bytes(report.unsent.bytes))")
             }
@@ -145,7 +145,7 @@ struct StatusText {
     }
 
     private func diskText(_ disk: StatusReport.Disk) -> String {
-        let percent = HumanText.grouped(Int64(disk.usedRatio * 100))
+        let percent = HumanText.grouped(HumanText.whole(disk.usedRatio * 100))
         return "\(disk.path)  \(HumanText.bytes(disk.usedBytes)) of \(HumanText.bytes(disk.totalBytes)) (\(percent) %)"
             + "   \(HumanText.bytes(disk.freeBytes)) free" + forecast(disk)
     }
@@ -155,7 +155,7 @@ struct StatusText {
         guard let seconds = disk.fullInSeconds, let growth = disk.growthBytesPerDay, seconds < 3650 * 86_400 else {
             return ""
         }
-        let time = HumanText.duration(milliseconds: Int64(seconds) * 1000)
+        let time = HumanText.duration(milliseconds: HumanText.whole(seconds * 1000))
         return "   full in \(time) at \(HumanText.bytes(growth)) a day"
     }
 

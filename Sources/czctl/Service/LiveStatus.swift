@@ -28,7 +28,8 @@ struct LiveStatus: Codable, Sendable {
         /// Of what came after `before`; nil when nothing came, or the process was another one.
         func quantile(_ share: Double, since before: Latency) -> Double? {
             guard before.bounds == bounds else { return nil }
-            let counts = zip(counts, before.counts).map { $0 - $1 }
+            // Of another process, which may say anything: no count is one of a histogram if the difference is none.
+            let counts = zip(counts, before.counts).map { $0 &- $1 }
             return counts.contains { $0 < 0 } ? nil : Histogram.quantile(share, of: counts, bounds)
         }
     }

@@ -8,8 +8,9 @@ struct Top: AsyncParsableCommand {
         discussion: """
             On a terminal a full screen that is drawn again and again. Elsewhere, or with -o json, one answer after \
             the other. The metrics are those of the last minute, counted from the log as it grows; with --url, or \
-            CZCTL_URL, a service is asked over its port, and there are none. Exit codes: 0 done, 4 no such volume, 5 \
-            nobody answers at the URL, 6 it refuses, 130 interrupted.
+            CZCTL_URL, a service is asked over its port, and there are none; one that answered once may be away \
+            for a while. Exit codes: 0 done, 4 no such volume, 5 nobody answers at the URL at first, 6 it refuses, 130 \
+            interrupted.
 
             Examples:
               czctl top --data ./demo-data
@@ -64,6 +65,8 @@ struct Top: AsyncParsableCommand {
             try await Task.sleep(for: interval.duration)
             try await view.look()
             switch options.output {
+            // Its answers are for programs, which read no words among them.
+            case .json where view.trouble != nil: printError("czctl: \(view.trouble ?? "")")
             case .table: Swift.print(view.lines(Self.metricLimit).joined(separator: "\n") + "\n")
             case .json: Swift.print(try options.encoded(view.answer(Self.metricLimit), isOneOfMany: true))
             }

@@ -28,6 +28,8 @@ struct TopView: Sendable {
     private var rates = MetricRates(span: .seconds(60))
     private let start: Duration
     private var status: StatusText?
+    /// Why the last look had no answer, after one that had: a service that starts again is looked at again.
+    private(set) var trouble: String?
     /// Counts of one process, which begins anew with another.
     private var before: (at: Duration, pid: Int32, intake: StatusReport.Intake)?
     private var samplesPerSecond: Double?
@@ -40,16 +42,27 @@ struct TopView: Sendable {
         start = Clocks.system.uptime()
     }
 
+    /// - Throws: what the first look threw, and later what is not over by itself.
     mutating func look() async throws {
         let now = clocks.uptime()
-        let status = try await target.status()
+        (samplesPerSecond, p50, p99, trouble) = (nil, nil, nil, nil)
+        let status: StatusText
+        do {
+            status = try await target.status()
+        } catch let failure as CommandFailure where self.status != nil && failure.status == .temporary {
+            trouble = HumanText.line(failure.message)
+            return
+        }
         self.status = status
-        (samplesPerSecond, p50, p99) = (nil, nil, nil)
         if let intake = status.report.intake,
             let pid = status.report.services.first(where: { $0.role != ServiceRole.shipper.rawValue })?.pid
         {
-            if let (at, earlierPID, earlier) = before, earlierPID == pid, now > at {
-                samplesPerSecond = Double(intake.samplesReceived - earlier.samplesReceived) / (now - at).inSeconds
+            // In containers all have one pid: a count that fell is another process's, too.
+            if let (at, earlierPID, earlier) = before, earlierPID == pid, now > at,
+                intake.samplesReceived >= earlier.samplesReceived
+            {
+                let received = Double(intake.samplesReceived) - Double(earlier.samplesReceived)
+                samplesPerSecond = received / (now - at).inSeconds
                 if let latency = intake.requestLatency, let earlier = earlier.requestLatency {
                     p50 = latency.quantile(0.5, since: earlier)
                     p99 = latency.quantile(0.99, since: earlier)
@@ -78,7 +91,8 @@ struct TopView: Sendable {
     /// The screen, with as many metrics as there are, at most `metricLimit`.
     func lines(_ metricLimit: Int) -> [String] {
         guard let status else { return [] }
-        var parts = [samplesPerSecond.map { "\(HumanText.grouped(Int64($0))) samples/s" } ?? "no rate yet"]
+        if let trouble { return ["NOW        \(trouble)"] }
+        var parts = [samplesPerSecond.map { "\(HumanText.grouped(HumanText.whole($0))) samples/s" } ?? "no rate yet"]
         if let p50 { parts.append("p50 \(HumanText.latency(seconds: p50))") }
         if let p99 { parts.append("p99 \(HumanText.latency(seconds: p99))") }
         if status.report.intake == nil { parts = ["no collector runs"] }
