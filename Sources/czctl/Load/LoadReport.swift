@@ -17,7 +17,7 @@ struct LoadReport: Sendable {
     /// Of the attempt that was answered, without the waits before it.
     var latency = LatencyHistogram()
     var elapsed = Duration.zero
-    /// Why the last attempt was not the last of its request; nil when every one had its answer.
+    /// Why the newest attempt without a final answer had none, also when a later one had it; nil while each had it.
     var trouble: String?
     /// Of the first request that was rejected or failed.
     var firstFailure: String?

@@ -14,7 +14,7 @@ struct WriteAccess: Sendable {
     static let open = WriteAccess()
 }
 
-/// How `send` and `replay` reach a port with `tls.*` and `auth.*`.
+/// How `send`, `replay`, `status`, `top` and `reload` reach a port with `tls.*` and `auth.*`.
 struct WriteAccessOptions: ParsableArguments {
     @Option(help: "A file that holds a bearer token to send.")
     var bearerFile: String?

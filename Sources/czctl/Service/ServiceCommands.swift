@@ -43,8 +43,6 @@ struct ServiceOptions: ParsableArguments {
 struct LifecycleOptions: ParsableArguments {
     @Flag(help: "Serve POST /-/reload, which reads configuration, certificates and credentials again.")
     var enableLifecycle = false
-
-    @OptionGroup var voice: VoiceOptions
 }
 
 /// Prints a line to stderr.
@@ -103,6 +101,7 @@ struct Run: AsyncParsableCommand {
 
     @OptionGroup var options: ServiceOptions
     @OptionGroup var lifecycle: LifecycleOptions
+    @OptionGroup var voice: VoiceOptions
 
     func run() async throws { try await ServiceCommand.run(.run, options, lifecycle) }
 }
@@ -119,6 +118,7 @@ struct Collector: AsyncParsableCommand {
 
     @OptionGroup var options: ServiceOptions
     @OptionGroup var lifecycle: LifecycleOptions
+    @OptionGroup var voice: VoiceOptions
 
     func run() async throws { try await ServiceCommand.run(.collector, options, lifecycle) }
 }
@@ -135,6 +135,7 @@ struct Shipper: AsyncParsableCommand {
 
     @OptionGroup var options: ServiceOptions
     @OptionGroup var lifecycle: LifecycleOptions
+    @OptionGroup var voice: VoiceOptions
 
     func run() async throws { try await ServiceCommand.run(.shipper, options, lifecycle) }
 }
