@@ -28,7 +28,7 @@ struct LiveStatus: Codable, Sendable {
         /// Of what came after `before`; nil when nothing came, or the process was another one.
         func quantile(_ share: Double, since before: Latency) -> Double? {
             guard before.bounds == bounds else { return nil }
-            // Of another process, which may say anything: no count is one of a histogram if the difference is none.
+            // Of another process, which may say anything: what overflows is a wrong quantile, and no trap.
             let counts = zip(counts, before.counts).map { $0 &- $1 }
             return counts.contains { $0 < 0 } ? nil : Histogram.quantile(share, of: counts, bounds)
         }
