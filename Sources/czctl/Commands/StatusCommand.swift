@@ -13,10 +13,10 @@ struct Status: AsyncParsableCommand {
             it is that service's own report, over its port.
 
             Exit codes: 0 fine, stopped or drained; 3 degraded: a service runs and is not ready, or starts or \
-            hangs and does not answer, or files wait and no shipper runs, or log, compaction or uploads fail, or the \
-            volume is 95 % full, or something was quarantined in the last hour; also 3 when the ledger, a \
-            manifest or a segment is damaged; 4 no such directory, or no volume; 5 nobody answers at the \
-            URL, with --watch at first; 6 it refuses.
+            hangs and does not answer, or files wait and no shipper runs, or are kept for a destination that is not \
+            configured any more, or log, compaction or uploads fail, or the volume is 95 % full, or something was \
+            quarantined in the last hour; also 3 when the ledger, a manifest or a segment is damaged; 4 no such \
+            directory, or no volume; 5 nobody answers at the URL, with --watch at first; 6 it refuses.
 
             Examples:
               czctl status --data ./demo-data
