@@ -11,6 +11,7 @@ import yaml
 from parquet_rows import COLUMNS, files_below
 from processes import wait_until
 from remote_write import Sender, snappy
+from test_native import native
 from test_v2_sender import START_MS
 
 METRICS = ["kube_pod_info", "kube_node_info", "cpu_total", "memory_bytes", "up"]
@@ -118,6 +119,23 @@ def test_streams_and_counters(name, make_cirrus, encoder):
         for row in rows[kind]:
             wanted = {"__name__": row["metric_name"], **LABELS}
             assert json.loads(row["labels"]) == {key: value for key, value in wanted.items() if key in kept}
+
+
+def test_streams_of_layout_native(make_cirrus, encoder):
+    lists, cost, observability = CASES["both"]
+    cirrus = native(make_cirrus, metrics=lists)
+    cirrus.start()
+    series = [(tuple(sorted({"__name__": metric, **LABELS}.items())), [(START_MS, 1.0)]) for metric in METRICS]
+    assert Sender(cirrus.port).post(snappy(encoder.v1(series)))[0] == 204
+    cirrus.drain()
+    found: dict[str, list[str]] = {}
+    for file in files_below(cirrus.destination):
+        table = pyarrow.parquet.ParquetFile(file).read(["metric_name", "value"])
+        assert table["value"].to_pylist() == [1.0] * table.num_rows
+        found.setdefault(file.name.split("_")[0], []).extend(table["metric_name"].to_pylist())
+    assert {kind: sorted(names) for kind, names in found.items()} == {
+        "metrics": sorted(cost), "observability": sorted(observability),
+    }  # fmt: skip
 
 
 def test_series_that_differ_only_in_dropped_labels_keep_their_rows(make_cirrus, encoder):

@@ -24,7 +24,7 @@ OTHERS = ["pyarrow"]  # what another environment has only to hand over what its 
 REQUIRED = {"pyarrow", "duckdb", "polars", "fastparquet", "datafusion"}
 REQUIRED_ELSEWHERE = {"chdb", "daft"}
 KINDS = {"metrics cloudzero", "observability cloudzero"} | {
-    f"{kind} native" for kind in ("metrics", "histograms", "exemplars", "metadata")
+    f"{kind} native" for kind in ("metrics", "observability", "histograms", "exemplars", "metadata")
 }
 
 # As check_file.py has them; the schema is judged by kind, below.
