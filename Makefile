@@ -33,7 +33,8 @@ image:
 # Its program as nobody in a root that holds nothing else and cannot be written.
 test-image: image
 	@scripts/setup.sh test
-	CIRRUS_IMAGE=$(CURDIR)/.build-image/cirrus.oci.tar .venv/bin/python -m pytest -q Tests/EndToEnd/test_quick_start.py -k image
+	CZCTL=$(CURDIR)/.build-image/release/czctl CIRRUS_IMAGE=$(CURDIR)/.build-image/cirrus.oci.tar \
+	    .venv/bin/python -m pytest -q Tests/EndToEnd/test_quick_start.py -k image
 
 # The manual pages of docs/man, and where a packager wants them: make man MAN=/usr/share/man/man1
 MAN := docs/man
