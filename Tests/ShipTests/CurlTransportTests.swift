@@ -27,16 +27,22 @@ import Testing
         #expect(!seen.head.contains("Expect"))
     }
 
+    private static func file(
+        in volume: TestVolume, byteCount: Int
+    ) throws -> (body: HTTPRequest.Body, bytes: [UInt8]) {
+        let bytes = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let path = volume.layout.root + "/file"
+        try volume.fileSystem.publish(bytes, at: path)
+        let digest = hex(Digest.of(bytes, .sha256))
+        return (.file(path: path, byteCount: UInt64(byteCount), digest: digest), bytes)
+    }
+
     @Test(arguments: [1, 1_000, 3_000_000])
     func putsAFileWithItsLength(byteCount: Int) async throws {
         let server = try LoopbackServer { _ in Self.ok }
         defer { server.stop() }
         let volume = try TestVolume()
-        let bytes = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-        let path = volume.layout.root + "/file"
-        try volume.fileSystem.publish(bytes, at: path)
-        let digest = hex(Digest.of(bytes, .sha256))
-        let body = HTTPRequest.Body.file(path: path, byteCount: UInt64(byteCount), digest: digest)
+        let (body, bytes) = try Self.file(in: volume, byteCount: byteCount)
         let response = try await transport.send(
             HTTPRequest(.put, RedactedURL(server.url + "/k"), headers: [], body: body, timeout: .seconds(20)))
         #expect(response.status == 200)
@@ -60,11 +66,7 @@ import Testing
         }
         defer { server.stop() }
         let volume = try TestVolume()
-        let bytes = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-        let path = volume.layout.root + "/file"
-        try volume.fileSystem.publish(bytes, at: path)
-        let digest = hex(Digest.of(bytes, .sha256))
-        let body = HTTPRequest.Body.file(path: path, byteCount: UInt64(byteCount), digest: digest)
+        let (body, _) = try Self.file(in: volume, byteCount: byteCount)
         #expect(try await transport.send(request(.put, server.url, body)).status == 200)
         let error = await #expect(throws: TransportError.self) {
             try await transport.send(request(.put, server.url, body))
